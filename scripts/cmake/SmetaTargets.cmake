@@ -1,0 +1,33 @@
+# smeta_module(NAME [DEPENDS module...] [PUBLIC lib...] [PRIVATE lib...]): one static library per module from src/NAME/*.cpp.
+# DEPENDS is the whole list of modules it may include (design: docs/architecture.md); scripts/check_layers.py agrees with it.
+include(GNUInstallDirs)
+find_program(SMETA_CCACHE ccache)
+if(SMETA_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${SMETA_CCACHE})
+endif()
+
+add_library(smeta_flags INTERFACE)
+target_compile_options(smeta_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
+                                             $<$<BOOL:${SMETA_WERROR}>:-Werror>)
+
+function(smeta_module NAME)
+    cmake_parse_arguments(ARG "" "" "DEPENDS;PUBLIC;PRIVATE" ${ARGN})
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${NAME}/*.cpp)
+    if(NOT sources)
+        return()
+    endif()
+    add_library(smeta_${NAME} STATIC ${sources})
+    add_library(smeta::${NAME} ALIAS smeta_${NAME})
+    target_compile_features(smeta_${NAME} PUBLIC cxx_std_20)
+    target_include_directories(smeta_${NAME} PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>
+                                                    $<BUILD_INTERFACE:${CMAKE_BINARY_DIR}/include>
+                                                    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+    # The same flags everywhere: Eigen's types change layout with the instruction set, so modules must agree on it.
+    target_compile_options(smeta_${NAME} PUBLIC $<BUILD_INTERFACE:-march=${SMETA_MARCH}>)
+    target_compile_definitions(smeta_${NAME} PUBLIC EIGEN_DONT_PARALLELIZE)
+    list(TRANSFORM ARG_DEPENDS PREPEND smeta_)
+    target_link_libraries(smeta_${NAME} PUBLIC ${ARG_DEPENDS} ${ARG_PUBLIC}
+                                        PRIVATE ${ARG_PRIVATE} $<BUILD_INTERFACE:smeta_flags>)
+    set_property(TARGET smeta_${NAME} PROPERTY EXPORT_NAME ${NAME})
+    set_property(GLOBAL APPEND PROPERTY SMETA_MODULES smeta_${NAME})
+endfunction()

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Installs what smeta needs to build and test on a Debian 12 machine: system packages with apt (as root) and a Python
+# virtual environment in .venv/ for the interop tests. Idempotent: what is already there is left alone.
+#   scripts/setup.sh             build tools, libraries and the virtual environment
+#   scripts/setup.sh --no-venv   without Python (enough to build and run smeta)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+want_venv=1
+for argument in "$@"; do
+    case "$argument" in
+        --no-venv) want_venv=0 ;;
+        -h | --help) sed -n '2,5p' "$0" | sed 's/^# \?//'; exit 0 ;;
+        *) echo "setup.sh: unknown argument '$argument' (see --help)" >&2; exit 2 ;;
+    esac
+done
+
+packages=(
+    build-essential cmake ninja-build ccache git
+    libopenmpi-dev openmpi-bin libhdf5-openmpi-dev hdf5-tools
+    libeigen3-dev libopenblas-serial-dev libboost-serialization-dev libboost-math-dev
+    libcli11-dev libtoml11-dev nlohmann-json3-dev libfmt-dev
+    libexpat1-dev libdeflate-dev zlib1g-dev libxxhash-dev librandom123-dev
+    libnanoflann-dev libigraph-dev libsleef-dev libpng-dev
+    libgtest-dev libbenchmark-dev clang-format-14 strace
+)
+[ "$want_venv" = 1 ] && packages+=(python3 python3-venv)
+
+missing=()
+for package in "${packages[@]}"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+done
+if [ "${#missing[@]}" -gt 0 ]; then
+    if [ "$(id -u)" != 0 ]; then
+        echo "setup.sh: these packages are missing and only root can install them:" >&2
+        echo "    sudo apt-get install ${missing[*]}" >&2
+        exit 2
+    fi
+    echo "setup.sh: installing ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+if [ "$want_venv" = 1 ]; then
+    wanted=$(cksum < tests/interop/requirements.txt)
+    if [ ! -x .venv/bin/python ] || [ "$(cat .venv/requirements.cksum 2>/dev/null)" != "$wanted" ]; then
+        echo "setup.sh: creating .venv for the interop tests"
+        /usr/bin/python3 -m venv --clear .venv
+        .venv/bin/pip install --quiet --disable-pip-version-check -r tests/interop/requirements.txt
+        echo "$wanted" > .venv/requirements.cksum
+    fi
+fi
+echo "setup.sh: done"

@@ -1,0 +1,43 @@
+#include "support/support.hpp"
+
+#include <cstdlib>
+
+#include "smeta/core/error.hpp"
+
+namespace smeta::test {
+
+std::filesystem::path shared_dir() { return SMETA_SHARED_DIR; }
+
+bool have_shared() { return std::filesystem::is_directory(shared_dir() / "golden"); }
+
+namespace {
+
+std::string make_folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "smeta_test_XXXXXX").string();
+    core::check(mkdtemp(name.data()) != nullptr, "a temporary folder can be made");
+    return name;
+}
+
+}  // namespace
+
+TemporaryFolder::TemporaryFolder() : path_(make_folder()) {}
+
+TemporaryFolder::TemporaryFolder(const comm::Comm& comm) : owner_(comm.is_root()) {
+    std::string name = owner_ ? make_folder() : std::string();
+    comm.broadcast(name);
+    path_ = name;
+}
+
+TemporaryFolder::~TemporaryFolder() {
+    std::error_code ignored;
+    if (owner_) std::filesystem::remove_all(path_, ignored);
+}
+
+void on_each_communicator(const std::function<void(const comm::Comm&)>& body) {
+    const comm::Comm world = comm::Comm::world();
+    body(world);
+    body(world.split(0, -world.rank()));
+    body(world.split(world.rank() % 2));
+}
+
+}  // namespace smeta::test
