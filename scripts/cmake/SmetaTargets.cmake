@@ -9,6 +9,9 @@ endif()
 add_library(smeta_flags INTERFACE)
 target_compile_options(smeta_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
                                              $<$<BOOL:${SMETA_WERROR}>:-Werror>)
+# GCC 12 sees overlapping copies in inlined std::string concatenation (GCC PR 105651).
+target_compile_options(smeta_flags INTERFACE
+    $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict>)
 
 function(smeta_module NAME)
     cmake_parse_arguments(ARG "" "" "DEPENDS;PUBLIC;PRIVATE" ${ARGN})
