@@ -1,8 +1,8 @@
 #pragma once
 
-#include <mpi.h>
-
 #include <source_location>
+
+#include <mpi.h>
 
 namespace smeta::comm {
 
@@ -10,6 +10,8 @@ namespace smeta::comm {
 void checked(int code, std::source_location where = std::source_location::current());
 
 /// The MPI_Comm behind Comm::native().
-inline MPI_Comm mpi_handle(const void* native) { return *static_cast<const MPI_Comm*>(native); }
+inline MPI_Comm mpi_handle(const void* native) {
+    return *static_cast<const MPI_Comm*>(native);
+}
 
 }  // namespace smeta::comm

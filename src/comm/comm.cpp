@@ -1,8 +1,10 @@
 #include "smeta/comm/comm.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
 #include <numeric>
+#include <thread>
 
 #include <fmt/format.h>
 #include <mpi.h>
@@ -31,10 +33,14 @@ MPI_Datatype datatype() {
 
 MPI_Op operation(ReduceOp op) {
     switch (op) {
-        case ReduceOp::Sum: return MPI_SUM;
-        case ReduceOp::Min: return MPI_MIN;
-        case ReduceOp::Max: return MPI_MAX;
-        case ReduceOp::LogicalOr: return MPI_LOR;
+        case ReduceOp::Sum:
+            return MPI_SUM;
+        case ReduceOp::Min:
+            return MPI_MIN;
+        case ReduceOp::Max:
+            return MPI_MAX;
+        case ReduceOp::LogicalOr:
+            return MPI_LOR;
     }
     return MPI_OP_NULL;
 }
@@ -84,7 +90,9 @@ Environment::Environment(int& argc, char**& argv) {
     checked(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
 }
 
-Environment::~Environment() { MPI_Finalize(); }
+Environment::~Environment() {
+    MPI_Finalize();
+}
 
 struct Comm::Handle {
     MPI_Comm comm = MPI_COMM_NULL;
@@ -108,7 +116,9 @@ Comm::~Comm() = default;
 Comm::Comm(Comm&&) noexcept = default;
 Comm& Comm::operator=(Comm&&) noexcept = default;
 
-const void* Comm::native() const { return &handle_->comm; }
+const void* Comm::native() const {
+    return &handle_->comm;
+}
 
 Comm Comm::duplicate(const void* mpi_comm) {
     MPI_Comm copy = MPI_COMM_NULL;
@@ -126,7 +136,9 @@ Comm Comm::self() {
     return duplicate(&comm);
 }
 
-Comm Comm::duplicate() const { return duplicate(native()); }
+Comm Comm::duplicate() const {
+    return duplicate(native());
+}
 
 Comm Comm::split(int color, int key) const {
     MPI_Comm part = MPI_COMM_NULL;
@@ -134,7 +146,33 @@ Comm Comm::split(int color, int key) const {
     return Comm(std::make_unique<Handle>(part));
 }
 
-void Comm::barrier() const { checked(MPI_Barrier(handle_->comm)); }
+void Comm::barrier() const {
+    checked(MPI_Barrier(handle_->comm));
+}
+
+int Comm::ranks_on_node() const {
+    MPI_Comm node = MPI_COMM_NULL;
+    checked(MPI_Comm_split_type(handle_->comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node));
+    int size = 1;
+    checked(MPI_Comm_size(node, &size));
+    checked(MPI_Comm_free(&node));
+    return size;
+}
+
+std::optional<int> Comm::max_within(int value, double seconds) const {
+    int largest = value;
+    MPI_Request request = MPI_REQUEST_NULL;
+    checked(MPI_Iallreduce(MPI_IN_PLACE, &largest, 1, MPI_INT, MPI_MAX, handle_->comm, &request));
+    const auto start = std::chrono::steady_clock::now();
+    for (int done = 0;;) {
+        checked(MPI_Test(&request, &done, MPI_STATUS_IGNORE));
+        if (done != 0) return largest;
+        const std::chrono::duration<double> waited = std::chrono::steady_clock::now() - start;
+        // The request stays pending: the caller can only abort.
+        if (waited.count() > seconds) return std::nullopt;
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+}
 
 void Comm::abort(int exit_code) const {
     MPI_Abort(handle_->comm, exit_code);
@@ -145,8 +183,8 @@ void Comm::broadcast_bytes(std::span<std::byte> data, int root) const {
     if (size_ == 1) return;
     for (std::size_t at = 0; at < data.size(); at += kMaxCount) {
         const auto part = data.subspan(at, std::min(kMaxCount, data.size() - at));
-        checked(MPI_Bcast(part.data(), static_cast<int>(part.size()), MPI_BYTE, root,
-                          handle_->comm));
+        checked(
+            MPI_Bcast(part.data(), static_cast<int>(part.size()), MPI_BYTE, root, handle_->comm));
     }
 }
 
@@ -230,8 +268,8 @@ std::vector<std::vector<std::byte>> Comm::alltoall_bytes(
 void Comm::send_bytes(std::span<const std::byte> data, int to, int tag) const {
     for (std::size_t at = 0; at < data.size(); at += kMaxCount) {
         const auto part = data.subspan(at, std::min(kMaxCount, data.size() - at));
-        checked(MPI_Send(part.data(), static_cast<int>(part.size()), MPI_BYTE, to, tag,
-                         handle_->comm));
+        checked(
+            MPI_Send(part.data(), static_cast<int>(part.size()), MPI_BYTE, to, tag, handle_->comm));
     }
 }
 
@@ -290,8 +328,8 @@ Range even_share(std::int64_t items, int ranks, int rank) {
     return {first, first + base + (rank < extra ? 1 : 0)};
 }
 
-std::map<std::string, Spread> summarise(
-    const Comm& comm, const std::map<std::string, double, std::less<>>& values) {
+std::map<std::string, Spread> summarise(const Comm& comm,
+                                        const std::map<std::string, double, std::less<>>& values) {
     std::string names;
     for (const auto& [name, value] : values) names += name + "\n";
     std::map<std::string, Spread> result;

@@ -87,7 +87,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
         row[0] = i;
         for (std::size_t j = 1; j <= b.size(); ++j) {
             const std::size_t above = row[j];
-            row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+            row[j] =
+                std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
             diagonal = above;
         }
     }
@@ -95,9 +96,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }
 
 bool selected(const std::string& name, const std::vector<std::string>& prefixes) {
-    return prefixes.empty() || std::any_of(prefixes.begin(), prefixes.end(), [&](const auto& p) {
-               return name.starts_with(p);
-           });
+    return prefixes.empty() || std::any_of(prefixes.begin(), prefixes.end(),
+                                           [&](const auto& p) { return name.starts_with(p); });
 }
 
 std::pair<std::string, std::string> split_key(const std::string& name) {
@@ -235,8 +235,8 @@ ConfigTable& ConfigTable::add(std::string name, std::string& field, std::string 
 
 ConfigTable& ConfigTable::add(std::string name, std::vector<std::int64_t>& field,
                               std::string meaning, ConfigRange range) {
-    ConfigKey& key = append(std::move(name), std::move(meaning),
-                            "list of " + range_text("integer", range));
+    ConfigKey& key =
+        append(std::move(name), std::move(meaning), "list of " + range_text("integer", range));
     key.get = [&field] { return ConfigValue(field); };
     key.set = [&field, range, type = key.type](const ConfigValue& value) {
         auto list = as_list<std::int64_t>(value, type);
@@ -248,8 +248,8 @@ ConfigTable& ConfigTable::add(std::string name, std::vector<std::int64_t>& field
 
 ConfigTable& ConfigTable::add(std::string name, std::vector<double>& field, std::string meaning,
                               ConfigRange range) {
-    ConfigKey& key = append(std::move(name), std::move(meaning),
-                            "list of " + range_text("number", range));
+    ConfigKey& key =
+        append(std::move(name), std::move(meaning), "list of " + range_text("number", range));
     key.get = [&field] { return ConfigValue(field); };
     key.set = [&field, range, type = key.type](const ConfigValue& value) {
         std::vector<double> list;
@@ -287,8 +287,8 @@ ConfigTable& ConfigTable::add_choice(std::string name, std::string meaning,
                                      std::vector<std::string> names,
                                      std::function<std::string()> get,
                                      std::function<void(std::string_view)> set) {
-    ConfigKey& key = append(std::move(name), std::move(meaning),
-                            fmt::format("{}", fmt::join(names, " | ")));
+    ConfigKey& key =
+        append(std::move(name), std::move(meaning), fmt::format("{}", fmt::join(names, " | ")));
     key.get = [get = std::move(get)] { return ConfigValue(get()); };
     key.set = [names = std::move(names), set = std::move(set),
                type = key.type](const ConfigValue& value) {
@@ -315,10 +315,10 @@ void ConfigTable::set(std::string_view name, const ConfigValue& value, std::stri
         std::vector<std::string> names;
         for (const auto& known : keys_) names.push_back(known.name);
         const auto close = did_you_mean(name, names);
-        throw ConfigError(fmt::format(
-            "{}: unknown configuration key '{}'{}", origin, name,
-            close ? fmt::format("; did you mean '{}'?", *close)
-                  : std::string("; 'smeta config --dump' lists every key")));
+        throw ConfigError(
+            fmt::format("{}: unknown configuration key '{}'{}", origin, name,
+                        close ? fmt::format("; did you mean '{}'?", *close)
+                              : std::string("; 'smeta config --dump' lists every key")));
     }
     try {
         key->set(value);

@@ -29,7 +29,8 @@ ConfigValue array_value(const toml::array& array, const std::string& name) {
                                              : item.as_floating());
         return list;
     }
-    throw ConfigError(fmt::format("key '{}': a list holds only integers, numbers or strings", name));
+    throw ConfigError(
+        fmt::format("key '{}': a list holds only integers, numbers or strings", name));
 }
 
 ConfigValue to_value(const toml::value& value, const std::string& name) {
@@ -88,7 +89,8 @@ void ConfigTable::set_from_text(std::string_view assignment, std::string_view or
         throw;
     } catch (const std::exception&) {
         if (text.find_first_of("[]{}\"'\n") != std::string::npos)
-            throw ConfigError(fmt::format("{} {}: the value is not valid TOML", origin, assignment));
+            throw ConfigError(
+                fmt::format("{} {}: the value is not valid TOML", origin, assignment));
     }
     set(name, value, origin);
 }

@@ -9,7 +9,9 @@
 
 namespace smeta::core {
 
-std::string to_hex(const Hash128& hash) { return fmt::format("{:016x}{:016x}", hash.high, hash.low); }
+std::string to_hex(const Hash128& hash) {
+    return fmt::format("{:016x}{:016x}", hash.high, hash.low);
+}
 
 Hash128 hash128_from_hex(std::string_view text) {
     Hash128 hash;
@@ -23,7 +25,9 @@ Hash128 hash128_from_hex(std::string_view text) {
     return hash;
 }
 
-std::uint64_t hash64(std::string_view text) { return XXH3_64bits(text.data(), text.size()); }
+std::uint64_t hash64(std::string_view text) {
+    return XXH3_64bits(text.data(), text.size());
+}
 
 std::uint64_t hash64(std::span<const std::byte> bytes) {
     return XXH3_64bits(bytes.data(), bytes.size());
@@ -46,7 +50,9 @@ struct Hasher128::State {
     ~State() { XXH3_freeState(xxh); }
 };
 
-Hasher128::Hasher128() : state_(std::make_unique<State>()) { XXH3_128bits_reset(state_->xxh); }
+Hasher128::Hasher128() : state_(std::make_unique<State>()) {
+    XXH3_128bits_reset(state_->xxh);
+}
 Hasher128::~Hasher128() = default;
 Hasher128::Hasher128(Hasher128&&) noexcept = default;
 Hasher128& Hasher128::operator=(Hasher128&&) noexcept = default;

@@ -54,14 +54,14 @@ CountsCsr select_rows(const CsrView& matrix, std::span<const std::int64_t> rows)
     result.indptr.reserve(rows.size() + 1);
     result.indices.reserve(nnz);
     result.values.reserve(nnz);
-    for (const std::int64_t r : rows) result.append_row(matrix.row_indices(r), matrix.row_values(r));
+    for (const std::int64_t r : rows)
+        result.append_row(matrix.row_indices(r), matrix.row_values(r));
     return result;
 }
 
 CountsCsr select_columns(const CsrView& matrix, std::span<const std::int32_t> new_column,
                          std::int32_t new_cols) {
-    check(static_cast<std::int32_t>(new_column.size()) == matrix.cols,
-          "one new position a column");
+    check(static_cast<std::int32_t>(new_column.size()) == matrix.cols, "one new position a column");
     CountsCsr result;
     result.cols = new_cols;
     result.indptr.reserve(matrix.rows + 1);

@@ -13,12 +13,16 @@ ProgressSink& progress_sink() {
 
 }  // namespace
 
-void set_progress_sink(ProgressSink sink) { progress_sink() = std::move(sink); }
+void set_progress_sink(ProgressSink sink) {
+    progress_sink() = std::move(sink);
+}
 
 Progress::Progress(std::string title, std::int64_t total)
     : title_(std::move(title)), total_(total) {}
 
-Progress::~Progress() { report(true); }
+Progress::~Progress() {
+    report(true);
+}
 
 void Progress::advance(std::int64_t amount, std::string_view note) {
     done_ += amount;

@@ -18,7 +18,9 @@ double open_uniform(std::uint64_t word) {
 
 }  // namespace
 
-std::uint64_t sample_key(std::string_view sample_name) { return hash64(sample_name); }
+std::uint64_t sample_key(std::string_view sample_name) {
+    return hash64(sample_name);
+}
 
 std::array<std::uint64_t, 4> Philox::words(std::uint64_t block) const {
     const r123::Philox4x64::ctr_type counter = {{block, row_.row, row_.sample, epoch_}};

@@ -12,7 +12,9 @@ void set_threads(int threads) {
     omp_set_num_threads(threads);
 }
 
-int threads() { return omp_get_max_threads(); }
+int threads() {
+    return omp_get_max_threads();
+}
 
 int allowed_processors() {
     cpu_set_t allowed;

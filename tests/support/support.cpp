@@ -6,9 +6,13 @@
 
 namespace smeta::test {
 
-std::filesystem::path shared_dir() { return SMETA_SHARED_DIR; }
+std::filesystem::path shared_dir() {
+    return SMETA_SHARED_DIR;
+}
 
-bool have_shared() { return std::filesystem::is_directory(shared_dir() / "golden"); }
+bool have_shared() {
+    return std::filesystem::is_directory(shared_dir() / "golden");
+}
 
 namespace {
 

@@ -17,7 +17,8 @@ std::filesystem::path shared_dir();
 bool have_shared();
 inline constexpr const char* kNoShared = "reference data (../shared) is not there";
 
-/// A fresh folder that is removed at the end of the test program (with `comm`: the same folder on all ranks; collective).
+/// A fresh folder that is removed at the end of the test program (with `comm`: the same folder on
+/// all ranks; collective).
 class TemporaryFolder {
   public:
     TemporaryFolder();
@@ -33,8 +34,8 @@ class TemporaryFolder {
     bool owner_ = true;
 };
 
-/// Runs `body` on the world, on the world with ranks reversed, and on two halves of it (colour = rank % 2): code that uses
-/// MPI_COMM_WORLD by mistake fails. Collective over the world.
+/// Runs `body` on the world, on the world with ranks reversed, and on two halves of it (colour =
+/// rank % 2): code that uses MPI_COMM_WORLD by mistake fails. Collective over the world.
 void on_each_communicator(const std::function<void(const comm::Comm&)>& body);
 
 }  // namespace smeta::test

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -21,7 +22,8 @@ concept Transferable = std::is_trivially_copyable_v<T>;
 
 enum class ReduceOp { Sum, Min, Max, LogicalOr };
 
-/// Initialises MPI with MPI_THREAD_FUNNELED and finalises it. One per process, made by the executable (or test main).
+/// Initialises MPI with MPI_THREAD_FUNNELED and finalises it. One per process, made by the
+/// executable (or test main).
 class Environment {
   public:
     Environment(int& argc, char**& argv);
@@ -30,16 +32,17 @@ class Environment {
     Environment& operator=(const Environment&) = delete;
 };
 
-/// A communicator of our own: a duplicate, so that our messages never meet the caller's. Move-only; the destructor frees
-/// it (collective). Only the main thread calls it. Functions marked collective must be called by every rank of the
-/// communicator in the same order. Buffers may be longer than 2^31 elements: they are sent in parts.
-/// Every function throws MpiError when MPI reports an error.
+/// A communicator of our own: a duplicate, so that our messages never meet the caller's. Move-only;
+/// the destructor frees it (collective). Only the main thread calls it. Functions marked collective
+/// must be called by every rank of the communicator in the same order. Buffers may be longer than
+/// 2^31 elements: they are sent in parts. Every function throws MpiError when MPI reports an error.
 class Comm {
   public:
     /// Duplicate of MPI_COMM_WORLD, of MPI_COMM_SELF. Collective over the respective communicator.
     static Comm world();
     static Comm self();
-    /// Takes an MPI_Comm passed as a pointer to it (keeps mpi.h out of this header); duplicates it. Collective.
+    /// Takes an MPI_Comm passed as a pointer to it (keeps mpi.h out of this header); duplicates it.
+    /// Collective.
     static Comm duplicate(const void* mpi_comm);
     ~Comm();
     Comm(Comm&&) noexcept;
@@ -55,6 +58,11 @@ class Comm {
     /// Ranks with equal colour form a communicator, ordered by key then rank. Collective.
     Comm split(int color, int key = 0) const;
     void barrier() const;
+    /// Ranks of this communicator that share this rank's node (memory). Collective.
+    int ranks_on_node() const;
+    /// The largest `value` over all ranks if every rank calls this within `seconds`, else nothing:
+    /// tells whether ranks are still in step. After an empty answer the only legal call is abort().
+    std::optional<int> max_within(int value, double seconds) const;
     /// Ends all ranks at once; only for states in which ranks may be out of step.
     [[noreturn]] void abort(int exit_code) const;
 
@@ -76,7 +84,8 @@ class Comm {
         broadcast(std::span<T>(data), root);
     }
 
-    /// Element-wise reduction to all ranks, in place. The order of additions is MPI's: not reproducible across rank counts.
+    /// Element-wise reduction to all ranks, in place. The order of additions is MPI's: not
+    /// reproducible across rank counts.
     template <Arithmetic T>
     void allreduce(std::span<T> data, ReduceOp op = ReduceOp::Sum) const;
     template <Arithmetic T>
@@ -120,9 +129,9 @@ class Comm {
         receive_bytes(std::as_writable_bytes(data), from, tag);
     }
 
-    /// Runs `work` on every rank, then votes: if it threw anywhere, every rank throws. The failing rank rethrows its own
-    /// exception; the others throw MpiError with the lowest failing rank's message and exit code. `work` must contain no
-    /// collective of this communicator. Collective.
+    /// Runs `work` on every rank, then votes: if it threw anywhere, every rank throws. The failing
+    /// rank rethrows its own exception; the others throw MpiError with the lowest failing rank's
+    /// message and exit code. `work` must contain no collective of this communicator. Collective.
     void all_or_throw(const std::function<void()>& work) const;
     /// Runs `work` on `root` alone and votes as above. Collective.
     void root_or_throw(const std::function<void()>& work, int root = 0) const;
@@ -167,19 +176,19 @@ struct Range {
     bool operator==(const Range&) const = default;
 };
 
-/// Share of `rank` when `items` are cut into contiguous parts: items / ranks each, the remainder to the first ranks.
-/// 10 items on 4 ranks: [0,3) [3,6) [6,8) [8,10). Local, no communication.
+/// Share of `rank` when `items` are cut into contiguous parts: items / ranks each, the remainder to
+/// the first ranks. 10 items on 4 ranks: [0,3) [3,6) [6,8) [8,10). Local, no communication.
 Range even_share(std::int64_t items, int ranks, int rank);
 
-/// Minimum, average and maximum over ranks of each named number and the rank with the maximum; names that a rank lacks
-/// count as 0 there. The same result on every rank. Collective.
+/// Minimum, average and maximum over ranks of each named number and the rank with the maximum;
+/// names that a rank lacks count as 0 there. The same result on every rank. Collective.
 struct Spread {
     double min = 0;
     double average = 0;
     double max = 0;
     int max_rank = 0;
 };
-std::map<std::string, Spread> summarise(
-    const Comm& comm, const std::map<std::string, double, std::less<>>& values);
+std::map<std::string, Spread> summarise(const Comm& comm,
+                                        const std::map<std::string, double, std::less<>>& values);
 
 }  // namespace smeta::comm

@@ -22,7 +22,8 @@ std::string to_toml(const ConfigValue& value);
 
 /// Specialise for an enum that appears in the configuration: every enumerator and its name in TOML.
 ///     template <> struct ConfigEnum<Reduction> {
-///         static constexpr std::pair<Reduction, std::string_view> kNames[] = {{Reduction::Fast, "fast"}, ...};
+///         static constexpr std::pair<Reduction, std::string_view> kNames[] = {{Reduction::Fast,
+///         "fast"}, ...};
 ///     };
 template <class E>
 struct ConfigEnum;
@@ -37,7 +38,8 @@ struct ConfigRange {
 struct ConfigKey {
     std::string name;
     std::string meaning;
-    std::string type;     ///< shown in errors and docs: "integer", "number >= 0", "fast | fixed_tree", ...
+    std::string
+        type;  ///< shown in errors and docs: "integer", "number >= 0", "fast | fixed_tree", ...
     bool optional = false;  ///< may be unset: dumped as a comment
     /// Set for a key "section.*": the map behind it (an unset name is absent).
     std::map<std::string, double>* open_map = nullptr;
@@ -45,8 +47,9 @@ struct ConfigKey {
     std::function<void(const ConfigValue&)> set;  ///< throws ConfigError without the key's name
 };
 
-/// The table that binds keys to the fields of plain structs: parsing, "did you mean", dumping and docs all come from it.
-/// The structs must outlive the table. Local; rank 0 parses and the text is broadcast.
+/// The table that binds keys to the fields of plain structs: parsing, "did you mean", dumping and
+/// docs all come from it. The structs must outlive the table. Local; rank 0 parses and the text is
+/// broadcast.
 class ConfigTable {
   public:
     ConfigTable& add(std::string name, bool& field, std::string meaning);
@@ -70,8 +73,7 @@ class ConfigTable {
                           std::string meaning, ConfigRange range = {});
 
     template <class E>
-        requires std::is_enum_v<E>
-    ConfigTable& add(std::string name, E& field, std::string meaning) {
+    requires std::is_enum_v<E> ConfigTable& add(std::string name, E& field, std::string meaning) {
         std::vector<std::string> names;
         for (const auto& entry : ConfigEnum<E>::kNames) names.emplace_back(entry.second);
         return add_choice(
@@ -89,19 +91,23 @@ class ConfigTable {
 
     const std::vector<ConfigKey>& keys() const { return keys_; }
 
-    /// Sets one key; `origin` ("--set", "FILE.toml:12") begins the message of the ConfigError for a wrong key or value.
+    /// Sets one key; `origin` ("--set", "FILE.toml:12") begins the message of the ConfigError for a
+    /// wrong key or value.
     void set(std::string_view name, const ConfigValue& value, std::string_view origin);
     /// "key=value" with the value as TOML (a bare word is a string).
     void set_from_text(std::string_view assignment, std::string_view origin);
-    /// Parses TOML text; `ignore` names top-level entries that belong to somebody else (a study's `sample`).
+    /// Parses TOML text; `ignore` names top-level entries that belong to somebody else (a study's
+    /// `sample`).
     void parse_toml(const std::string& text, const std::string& file,
                     const std::vector<std::string>& ignore = {});
 
-    /// Every key with its present value; comments carry the meaning. With `prefixes` only keys that begin with one of them.
+    /// Every key with its present value; comments carry the meaning. With `prefixes` only keys that
+    /// begin with one of them.
     std::string dump_toml(const std::vector<std::string>& prefixes = {}) const;
     /// The reference page: a table of key, type, present value, meaning for every section.
     std::string dump_markdown() const;
-    /// One line "key = value" per key below the prefixes, without comments: what a stage's key is hashed from.
+    /// One line "key = value" per key below the prefixes, without comments: what a stage's key is
+    /// hashed from.
     std::string canonical(const std::vector<std::string>& prefixes) const;
 
   private:

@@ -12,7 +12,8 @@ inline constexpr int kExitUserInput = 2;
 inline constexpr int kExitInternal = 3;
 inline constexpr int kExitStoppedAtCheckpoint = 75;
 
-/// Base of everything smeta throws. The class says whose fault it is, `exit_code` how the executable ends.
+/// Base of everything smeta throws. The class says whose fault it is, `exit_code` how the
+/// executable ends.
 class Error : public std::runtime_error {
   public:
     Error(std::string message, int exit_code)
@@ -48,7 +49,8 @@ class FormatError : public Error {
     FormatProblem problem_;
 };
 
-/// The operating system refused: missing file, no permission, disk full. The message has path and errno text.
+/// The operating system refused: missing file, no permission, disk full. The message has path and
+/// errno text.
 class IoError : public Error {
   public:
     explicit IoError(std::string message) : Error(std::move(message), kExitUserInput) {}
@@ -80,9 +82,9 @@ void check(bool condition, std::string_view message,
            std::source_location where = std::source_location::current());
 
 /// As `check`, but only in builds without NDEBUG: for conditions that are too slow to test always.
-inline void debug_check([[maybe_unused]] bool condition, [[maybe_unused]] std::string_view message,
-                        [[maybe_unused]] std::source_location where =
-                            std::source_location::current()) {
+inline void debug_check(
+    [[maybe_unused]] bool condition, [[maybe_unused]] std::string_view message,
+    [[maybe_unused]] std::source_location where = std::source_location::current()) {
 #ifndef NDEBUG
     check(condition, message, where);
 #endif

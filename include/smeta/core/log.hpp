@@ -12,7 +12,8 @@ enum class LogLevel { Debug, Info, Warning, Error, Off };
 /// Receives finished messages. The library never prints: without a sink messages vanish.
 using LogSink = std::function<void(LogLevel, std::string_view)>;
 
-/// Installs the sink (an executable does this once, on the rank that prints) and the lowest level passed to it.
+/// Installs the sink (an executable does this once, on the rank that prints) and the lowest level
+/// passed to it.
 void set_log_sink(LogSink sink, LogLevel lowest = LogLevel::Info);
 bool log_enabled(LogLevel level);
 void log_message(LogLevel level, std::string_view message);

@@ -14,9 +14,9 @@ using Matrix = Eigen::Matrix<R, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>
 using MatrixF = Matrix<float>;
 using MatrixD = Matrix<double>;
 
-/// Read-only view of a compressed sparse row matrix. Within a row column indices ascend and are unique.
-/// `indptr` has rows + 1 entries and may start above 0 (a view of some rows of a larger matrix):
-/// the entries of row r are indices[indptr[r] - indptr[0] ...], likewise values.
+/// Read-only view of a compressed sparse row matrix. Within a row column indices ascend and are
+/// unique. `indptr` has rows + 1 entries and may start above 0 (a view of some rows of a larger
+/// matrix): the entries of row r are indices[indptr[r] - indptr[0] ...], likewise values.
 struct CsrView {
     std::int64_t rows = 0;
     std::int32_t cols = 0;
@@ -33,7 +33,8 @@ struct CsrView {
     }
 };
 
-/// An owning compressed sparse row matrix (spots by features): counts or intensities, float32 values.
+/// An owning compressed sparse row matrix (spots by features): counts or intensities, float32
+/// values.
 struct CountsCsr {
     std::int64_t rows = 0;
     std::int32_t cols = 0;
@@ -50,14 +51,16 @@ struct CountsCsr {
     bool operator==(const CountsCsr&) const = default;
 };
 
-/// Throws InvariantError unless lengths agree, indptr is monotone, and indices ascend strictly and lie in range.
+/// Throws InvariantError unless lengths agree, indptr is monotone, and indices ascend strictly and
+/// lie in range.
 void check_csr(const CsrView& matrix);
 
 /// Rows [first, last) without a copy.
 CsrView row_range(const CsrView& matrix, std::int64_t first, std::int64_t last);
 /// The given rows in the given order (repeats allowed).
 CountsCsr select_rows(const CsrView& matrix, std::span<const std::int64_t> rows);
-/// Columns renumbered: column c becomes new_column[c], or is dropped where that is -1. New positions must be unique.
+/// Columns renumbered: column c becomes new_column[c], or is dropped where that is -1. New
+/// positions must be unique.
 CountsCsr select_columns(const CsrView& matrix, std::span<const std::int32_t> new_column,
                          std::int32_t new_cols);
 /// Columns of the result are rows of the input.

@@ -22,7 +22,8 @@ using ProgressSink = std::function<void(const ProgressState&)>;
 /// Installs the sink that draws bars or writes lines; without one progress is silent.
 void set_progress_sink(ProgressSink sink);
 
-/// Reports progress of one piece of work, at most every 0.1 s, and once at the end. Only from the main thread.
+/// Reports progress of one piece of work, at most every 0.1 s, and once at the end. Only from the
+/// main thread.
 class Progress {
   public:
     Progress(std::string title, std::int64_t total);

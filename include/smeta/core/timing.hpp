@@ -7,8 +7,8 @@
 
 namespace smeta::core {
 
-/// Wall-clock seconds by region name on this rank ("train/forward"). Only from the main thread; `comm::summarise` reduces
-/// them to min/avg/max over ranks for the report.
+/// Wall-clock seconds by region name on this rank ("train/forward"). Only from the main thread;
+/// `comm::summarise` reduces them to min/avg/max over ranks for the report.
 class Timings {
   public:
     void add(std::string_view region, double seconds);
@@ -19,9 +19,9 @@ class Timings {
       public:
         Scope(Timings& timings, std::string_view region) : timings_(timings), region_(region) {}
         ~Scope() {
-            timings_.add(region_, std::chrono::duration<double>(
-                                      std::chrono::steady_clock::now() - start_)
-                                      .count());
+            timings_.add(
+                region_,
+                std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count());
         }
         Scope(const Scope&) = delete;
         Scope& operator=(const Scope&) = delete;

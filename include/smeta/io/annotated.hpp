@@ -20,10 +20,12 @@ struct Categorical {
     bool operator==(const Categorical&) const = default;
 };
 
-/// Values of one column of obs or var. Nullable integers and booleans are read as double with NaN / as Categorical.
-using ColumnValues = std::variant<std::vector<double>, std::vector<float>, std::vector<std::int64_t>,
-                                  std::vector<std::int32_t>, std::vector<std::uint8_t> /* bool */,
-                                  std::vector<std::string>, Categorical>;
+/// Values of one column of obs or var. Nullable integers and booleans are read as double with NaN /
+/// as Categorical.
+using ColumnValues =
+    std::variant<std::vector<double>, std::vector<float>, std::vector<std::int64_t>,
+                 std::vector<std::int32_t>, std::vector<std::uint8_t> /* bool */,
+                 std::vector<std::string>, Categorical>;
 
 /// The obs or var table of an AnnData: an index (unique names) and named columns of equal length.
 struct Frame {
@@ -34,7 +36,8 @@ struct Frame {
     const ColumnValues* find(std::string_view name) const;
     /// Adds or replaces.
     void set(std::string name, ColumnValues values);
-    /// The column as text (categories resolved, numbers formatted); throws FormatError naming `file` if absent.
+    /// The column as text (categories resolved, numbers formatted); throws FormatError naming
+    /// `file` if absent.
     std::vector<std::string> as_text(std::string_view name, const std::string& file) const;
     /// The column as double; throws FormatError naming `file` if absent or text.
     std::vector<double> as_number(std::string_view name, const std::string& file) const;
@@ -67,19 +70,22 @@ struct UnsValue {
     bool operator==(const UnsValue&) const = default;
 };
 
-/// One annotated matrix in memory, as in Python's anndata: n observations (spots, pixels) by m variables (genes, m/z).
+/// One annotated matrix in memory, as in Python's anndata: n observations (spots, pixels) by m
+/// variables (genes, m/z).
 struct AnnData {
     Frame obs;
     Frame var;
     std::optional<MatrixValues> x;               ///< absent: the file has no X element
     std::map<std::string, MatrixValues> layers;  ///< n by m each
-    std::map<std::string, core::MatrixD> obsm;   ///< n rows each; stored float64 unless listed in float_obsm
-    std::vector<std::string> float_obsm;         ///< names in obsm that are stored as float32
-    std::map<std::string, core::CountsCsr> obsp; ///< n by n each
+    std::map<std::string, core::MatrixD>
+        obsm;  ///< n rows each; stored float64 unless listed in float_obsm
+    std::vector<std::string> float_obsm;          ///< names in obsm that are stored as float32
+    std::map<std::string, core::CountsCsr> obsp;  ///< n by n each
     UnsDict uns;
 };
 
-/// Several modalities with one table of observations (Python's mudata). Modality order is kept (mod-order).
+/// Several modalities with one table of observations (Python's mudata). Modality order is kept
+/// (mod-order).
 struct MuData {
     std::vector<std::pair<std::string, AnnData>> modalities;
     Frame obs;  ///< union of the modalities' observations, in order of first appearance

@@ -1,0 +1,69 @@
+#include "command.hpp"
+
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+
+#include "smeta/core/error.hpp"
+
+namespace smeta::drivers {
+
+CommandLine::CommandLine()
+    : app_("smeta: integration of spatial transcriptomics and spatial metabolomics", "smeta") {
+    app_.require_subcommand(1);
+    app_.set_help_all_flag("--help-all", "help of every command");
+}
+
+CLI::App& CommandLine::add_group(const std::string& name, const std::string& summary) {
+    CLI::App& group = *app_.add_subcommand(name, summary);
+    group.require_subcommand(1);
+    return group;
+}
+
+CLI::App& CommandLine::add(const std::string& name, const std::string& summary, CommandBody body,
+                           CLI::App* parent) {
+    CLI::App& sub = *(parent != nullptr ? parent : &app_)->add_subcommand(name, summary);
+    const auto group = [](CLI::Option* option) { return option->group("Common options"); };
+    group(sub.add_option("--config", options_.config_files, "configuration file (TOML)"));
+    group(sub.add_option("--set", options_.assignments, "set a configuration key: key=value"))
+        ->take_all();
+    group(sub.add_option("--threads", options_.threads,
+                         "threads of each rank (default OMP_NUM_THREADS, else its processors)"))
+        ->check(CLI::PositiveNumber);
+    group(sub.add_option("--seed", options_.seed, "seed of every random draw"));
+    group(sub.add_option("--mem", options_.memory, "memory limit of each rank, e.g. 4G"));
+    group(sub.add_flag("--dry-run", options_.dry_run, "print the plan and do nothing"));
+    group(sub.add_option("--log-level", options_.log_level, "debug, info, warning, error, off"))
+        ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}));
+    group(sub.add_flag("--no-progress", options_.no_progress, "no progress bars or lines"));
+    entries_.push_back(std::make_unique<Entry>(Entry{&sub, std::move(body)}));
+    return sub;
+}
+
+const CommandBody* CommandLine::chosen() const {
+    for (const auto& entry : entries_)
+        if (entry->app->parsed()) return &entry->body;
+    return nullptr;
+}
+
+void print(const Context& context, const std::string& text) {
+    if (!context.comm.is_root()) return;
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+}
+
+std::string read_shared_text(const comm::Comm& comm, const std::string& path) {
+    std::string text;
+    comm.root_or_throw([&] {
+        errno = 0;
+        std::ifstream file(path, std::ios::binary);
+        std::ostringstream buffer;
+        if (!file || !(buffer << file.rdbuf()))
+            throw core::IoError::from_errno("read", path, errno != 0 ? errno : EIO);
+        text = buffer.str();
+    });
+    comm.broadcast(text);
+    return text;
+}
+
+}  // namespace smeta::drivers

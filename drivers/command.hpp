@@ -1,0 +1,86 @@
+#pragma once
+
+#include <csignal>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "smeta/comm/comm.hpp"
+#include "smeta/core/timing.hpp"
+
+#include "settings.hpp"
+
+namespace smeta::drivers {
+
+/// Options that every command has (interfaces: "Every command").
+struct CommonOptions {
+    std::vector<std::string> config_files;
+    std::vector<std::string> assignments;  ///< --set key=value, in order
+    std::optional<int> threads;
+    std::optional<std::uint64_t> seed;
+    std::string memory;  ///< --mem, bytes per rank as text; empty = no limit
+    bool dry_run = false;
+    std::string log_level = "info";
+    bool no_progress = false;
+};
+
+/// What a command runs with. The same on every rank, except `comm.rank()`.
+struct Context {
+    const comm::Comm& comm;
+    Settings& settings;
+    const CommonOptions& options;
+    core::Timings timings;
+    /// The signal (USR1, TERM) that asked the command to stop at a checkpoint, or 0.
+    const volatile std::sig_atomic_t& stop_signal;
+    /// Bytes that one rank may use, if --mem was given.
+    std::optional<std::int64_t> memory;
+    /// The command line as typed, for provenance.
+    std::string command_line;
+};
+
+/// The body of a command: collective over context.comm; its result is the exit code (0 or 75).
+/// Errors are thrown, on every rank (voted); `main` prints and turns them into exit codes.
+using CommandBody = std::function<int(Context&)>;
+
+/// The command line: each cmd_*.cpp adds its command(s) with a function `void
+/// add_NAME(CommandLine&)` named below.
+class CommandLine {
+  public:
+    CommandLine();
+    /// Adds `smeta NAME` (with the common options) and says what runs it. `parent` makes it `smeta
+    /// PARENT NAME`.
+    CLI::App& add(const std::string& name, const std::string& summary, CommandBody body,
+                  CLI::App* parent = nullptr);
+    /// A command that only groups others (`smeta atlas`).
+    CLI::App& add_group(const std::string& name, const std::string& summary);
+
+    CLI::App& app() { return app_; }
+    CommonOptions& options() { return options_; }
+    /// After parsing: the chosen command's body, nullptr if none.
+    const CommandBody* chosen() const;
+
+  private:
+    struct Entry {
+        CLI::App* app;
+        CommandBody body;
+    };
+    CLI::App app_;
+    CommonOptions options_;
+    std::vector<std::unique_ptr<Entry>> entries_;
+};
+
+/// Standard output of a command's result (tables, JSON): printed by rank 0 only.
+void print(const Context& context, const std::string& text);
+
+/// Reads a file on rank 0 and broadcasts its text; IoError on every rank if it cannot be read.
+/// Collective.
+std::string read_shared_text(const comm::Comm& comm, const std::string& path);
+
+void add_config(CommandLine& line);
+
+}  // namespace smeta::drivers

@@ -1,0 +1,160 @@
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+#include <limits>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "smeta/comm/comm.hpp"
+#include "smeta/core/error.hpp"
+#include "smeta/core/log.hpp"
+#include "smeta/core/threads.hpp"
+#include "smeta/core/version.hpp"
+
+#include "command.hpp"
+#include "terminal.hpp"
+
+namespace smeta::drivers {
+
+namespace {
+
+volatile std::sig_atomic_t stop_signal = 0;
+
+// The first USR1 or TERM asks for a checkpoint, the second ends the process as an unhandled signal
+// would.
+extern "C" void on_stop_signal(int signal) {
+    if (stop_signal != 0) std::_Exit(128 + signal);
+    stop_signal = signal;
+}
+
+void install_signal_handlers() {
+    std::signal(SIGUSR1, on_stop_signal);
+    std::signal(SIGTERM, on_stop_signal);
+    // A write beyond RLIMIT_FSIZE then fails with EFBIG, which is reported, instead of killing the
+    // process.
+    std::signal(SIGXFSZ, SIG_IGN);
+}
+
+void add_commands(CommandLine& line) {
+    add_config(line);
+}
+
+/// Parses on every rank alike. Returns the exit code when the command line itself answers (help,
+/// version, usage error).
+std::optional<int> parse(CommandLine& line, int argc, char** argv, bool printing) {
+    line.app().set_version_flag("--version",
+                                fmt::format("smeta {} ({})", core::kVersion, core::kGitRevision));
+    // CLI11 reports a misspelt command as "extra argument": say what was probably meant.
+    std::vector<std::string> names;
+    for (const auto* sub : line.app().get_subcommands({})) names.push_back(sub->get_name());
+    if (argc > 1 && argv[1][0] != '-' &&
+        std::find(names.begin(), names.end(), argv[1]) == names.end()) {
+        const auto close = core::did_you_mean(argv[1], names);
+        throw core::ConfigError(fmt::format("unknown command '{}'{}", argv[1],
+                                            close ? fmt::format("; did you mean '{}'?", *close)
+                                                  : std::string("; see smeta --help")));
+    }
+    try {
+        line.app().parse(argc, argv);
+    } catch (const CLI::Success& answer) {  // --help, --version
+        if (printing) line.app().exit(answer);
+        return 0;
+    } catch (const CLI::ParseError& error) {
+        throw core::ConfigError(fmt::format("{} (see smeta --help)", error.what()));
+    }
+    return std::nullopt;
+}
+
+void apply_config(const comm::Comm& comm, const CommonOptions& options, Settings& settings) {
+    for (const auto& file : options.config_files)
+        settings.table.parse_toml(read_shared_text(comm, file), file, {"atlas", "run", "sample"});
+    for (const auto& assignment : options.assignments)
+        settings.table.set_from_text(assignment, "--set");
+    if (options.seed) settings.seed = *options.seed;
+}
+
+void apply_threads(const comm::Comm& comm, const CommonOptions& options) {
+    const int allowed = core::allowed_processors();
+    const int on_node = comm.ranks_on_node();
+    int threads = std::max(1, allowed / on_node);
+    // A rank that is pinned to its own processors owns all of them.
+    if (allowed < static_cast<int>(std::thread::hardware_concurrency())) threads = allowed;
+    if (const char* text = std::getenv("OMP_NUM_THREADS"); text != nullptr)
+        threads = std::max(1, std::atoi(text));
+    if (options.threads) threads = *options.threads;
+    core::set_threads(threads);
+    if (threads > allowed)
+        core::log_warning(
+            "{} threads on {} allowed processor{}: run mpirun with --bind-to none or "
+            "--map-by slot:PE={}",
+            threads, allowed, allowed == 1 ? "" : "s", threads);
+}
+
+int run(const comm::Comm& comm, int argc, char** argv) {
+    CommandLine line;
+    add_commands(line);
+    if (const auto answered = parse(line, argc, argv, comm.is_root())) return *answered;
+    install_terminal(comm, line.options());
+    Settings settings;
+    apply_config(comm, line.options(), settings);
+    apply_threads(comm, line.options());
+    std::string command_line = "smeta";
+    for (int i = 1; i < argc; ++i) command_line += std::string(" ") + argv[i];
+    Context context{.comm = comm,
+                    .settings = settings,
+                    .options = line.options(),
+                    .timings = {},
+                    .stop_signal = stop_signal,
+                    .memory = std::nullopt,
+                    .command_line = command_line};
+    if (!line.options().memory.empty()) context.memory = core::parse_size(line.options().memory);
+    const CommandBody* body = line.chosen();
+    core::check(body != nullptr, "a parsed command has a body");
+    return (*body)(context);
+}
+
+struct Outcome {
+    int exit_code = 0;
+    std::string message;
+};
+
+// The only catch of the executable.
+Outcome run_and_catch(const comm::Comm& comm, int argc, char** argv) {
+    try {
+        return {run(comm, argc, argv), ""};
+    } catch (const core::Error& error) {
+        return {error.exit_code(), error.what()};
+    } catch (const std::bad_alloc&) {
+        return {core::kExitInternal, "out of memory"};
+    } catch (const std::exception& error) {
+        return {core::kExitInternal, fmt::format("internal error: {}", error.what())};
+    }
+}
+
+}  // namespace
+
+}  // namespace smeta::drivers
+
+int main(int argc, char** argv) {
+    using namespace smeta;
+    const comm::Environment environment(argc, argv);
+    const comm::Comm comm = comm::Comm::world();
+    drivers::install_signal_handlers();
+    const drivers::Outcome outcome = drivers::run_and_catch(comm, argc, argv);
+    if (comm.is_root() && outcome.exit_code != 0 && !outcome.message.empty())
+        fmt::print(stderr, "smeta: error: {}\n", outcome.message);
+    // Errors are voted, so every rank arrives here with the same code; one that was not leaves
+    // peers in a collective. A rank that succeeded waits for the others as long as they work; one
+    // that failed gives them some seconds.
+    constexpr double kPatienceSeconds = 20;
+    const double patience =
+        outcome.exit_code == 0 ? std::numeric_limits<double>::infinity() : kPatienceSeconds;
+    const auto agreed = comm.max_within(outcome.exit_code, patience);
+    if (!agreed) {
+        if (!comm.is_root())
+            fmt::print(stderr, "smeta: error on rank {}: {}\n", comm.rank(), outcome.message);
+        comm.abort(outcome.exit_code);
+    }
+    return *agreed;
+}

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+
+#include "smeta/core/config.hpp"
+
+namespace smeta::drivers {
+
+/// Every configuration struct of every module, bound to one table of keys. Not copyable: the table
+/// points into it.
+struct Settings {
+    Settings();
+    Settings(const Settings&) = delete;
+    Settings& operator=(const Settings&) = delete;
+
+    core::ConfigTable table;
+    std::uint64_t seed = 1;
+};
+
+}  // namespace smeta::drivers
