@@ -1,0 +1,154 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "smeta/atlas/atlas.hpp"
+#include "smeta/comm/comm.hpp"
+#include "smeta/core/matrix.hpp"
+#include "smeta/io/annotated.hpp"
+
+namespace smeta::atlas {
+
+/// Features of one modality in model order.
+struct ModalityFeatures {
+    std::string name;  ///< "sm", "st", others
+    io::Frame var;  ///< index: feature names, ascending bytewise; further columns (mz, gene_id) as
+                    ///< selected
+    /// samples (order of RunInputs) by features: 1 where the sample's joint files have the feature.
+    /// Empty: all measured.
+    core::Matrix<std::uint8_t> measured;
+
+    const std::vector<std::string>& names() const { return var.index; }
+    bool is_measured(std::int64_t sample, std::int64_t feature) const {
+        return measured.size() == 0 || measured(sample, feature) != 0;
+    }
+};
+
+/// What a run's model sees. Modality order: sm, st, then others by name.
+struct FeatureSet {
+    std::vector<ModalityFeatures> modalities;
+    const ModalityFeatures* find(std::string_view name) const;
+};
+
+/// Position of each feature in a sample's var, -1 where the sample has not measured it.
+std::vector<std::int32_t> positions_in(const std::vector<std::string>& features,
+                                       const std::vector<std::string>& var_names);
+
+struct InputSample {
+    std::string name;
+    std::string cohort;
+    std::string joint_key;
+    std::vector<FileEntry> files;
+    std::map<std::string, ModalityShape> modalities;
+    std::int64_t rows() const;
+    bool operator==(const InputSample&) const = default;
+};
+
+/// inputs.json: the samples a run trains on, frozen at its first start. Samples ascend bytewise.
+struct RunInputs {
+    std::vector<InputSample> samples;
+    core::Hash128 features;  ///< checksum of features.h5
+    std::int64_t rows() const;
+    bool operator==(const RunInputs&) const = default;
+};
+
+enum class InputCheck { Sizes, Checksums };
+
+/// runs/NAME/ of an atlas. A run exists when its inputs.json does; growth of the atlas never
+/// changes it. Local unless it says collective.
+class Run {
+  public:
+    struct Setup {
+        std::vector<std::string> samples;  ///< all of the atlas when empty
+        std::string config_toml;           ///< effective configuration
+        FeatureSet features;               ///< `measured` is derived here and may be left empty
+    };
+    /// Freezes features.h5, config.toml and, last, inputs.json from the joint files of the atlas of
+    /// this moment. ConfigError when the run exists, a sample has no joint files, or a modality's
+    /// feature is in no sample.
+    static Run create(const ShardedAtlas& atlas, const std::string& name, const Setup& setup);
+    /// ConfigError when there is no such run (with the closest name), FormatError when damaged.
+    static Run open(const ShardedAtlas& atlas, const std::string& name);
+    static bool exists(const ShardedAtlas& atlas, const std::string& name);
+    // Rank 0 does it, all get the run. Collective.
+    static Run create(const comm::Comm& comm, const ShardedAtlas& atlas, const std::string& name,
+                      const Setup& setup);
+    static Run open(const comm::Comm& comm, const ShardedAtlas& atlas, const std::string& name);
+    /// Moves the run's folder to NAME.old-N (N = 1, 2, ...: the first free) and returns that name;
+    /// nothing when absent.
+    static std::optional<std::string> move_aside(const ShardedAtlas& atlas,
+                                                 const std::string& name);
+
+    const std::string& name() const { return name_; }
+    const std::filesystem::path& atlas_path() const { return atlas_path_; }
+    const RunInputs& inputs() const { return inputs_; }
+    /// XXH3 of inputs.json as it is on disk: part of the checkpoint's identity.
+    const core::Hash128& inputs_checksum() const { return inputs_checksum_; }
+    std::vector<std::string> samples() const;
+    /// ConfigError when the run has no such sample.
+    const InputSample& sample(const std::string& name) const;
+    /// Reads features.h5; FormatError when it differs from inputs.json's checksum.
+    FeatureSet features() const;
+    std::string config_toml() const;
+
+    /// Every frozen joint file is there with its size (and bytes); FormatError naming the first
+    /// that is not.
+    void check_inputs(InputCheck check) const;
+    /// The files dealt over ranks; all ranks throw alike. Collective.
+    void check_inputs(const comm::Comm& comm, InputCheck check) const;
+    JointReader open_joint(const std::string& sample) const;
+
+    const std::filesystem::path& folder() const { return folder_; }
+    std::filesystem::path checkpoints() const { return folder_ / "checkpoints"; }
+    std::filesystem::path metrics_file() const { return folder_ / "metrics.jsonl"; }
+    std::filesystem::path model_file() const { return folder_ / "model.h5"; }
+    std::filesystem::path neighbors_file() const { return folder_ / "neighbors.h5"; }
+    std::filesystem::path scores_file() const { return folder_ / "scores.json"; }
+    std::filesystem::path report_json() const { return folder_ / "report.json"; }
+    std::filesystem::path report_html() const { return folder_ / "report.html"; }
+    std::filesystem::path history_file() const { return folder_ / "history.jsonl"; }
+    std::filesystem::path tables() const { return folder_ / "tables"; }
+    std::filesystem::path figures() const { return folder_ / "figures"; }
+    std::filesystem::path map_folder(const std::string& query) const;
+    std::filesystem::path result_file(const std::string& sample) const;
+    std::filesystem::path reconstruction_file(const std::string& sample) const;
+
+    bool has_result(const std::string& sample) const;
+    /// ConfigError saying to run `smeta embed` when absent.
+    io::AnnData read_result(const std::string& sample) const;
+    /// Creates or replaces results/SAMPLE.h5ad atomically. obs must be the sample's spots.
+    void write_result(const std::string& sample, const io::AnnData& result) const;
+    /// Reads, lets `change` add columns, and replaces the file atomically, under a lock of that
+    /// sample's result: commands that run at the same time lose nothing.
+    void update_result(const std::string& sample,
+                       const std::function<void(io::AnnData&)>& change) const;
+    bool has_reconstruction(const std::string& sample) const;
+    io::AnnData read_reconstruction(const std::string& sample) const;
+    void write_reconstruction(const std::string& sample, const io::AnnData& values) const;
+
+    /// The run's lock, for commands that may not run twice at a time (training); IoError naming the
+    /// holder. One rank takes it for all.
+    FileLock lock() const;
+    /// Appends one line to history.jsonl and syncs it; `json` is one object without line breaks.
+    void append_history(std::string_view json) const;
+
+  private:
+    Run(std::filesystem::path atlas_path, std::string name, const std::string& inputs_json);
+    std::filesystem::path atlas_path_;
+    std::filesystem::path folder_;
+    std::string name_;
+    RunInputs inputs_;
+    core::Hash128 inputs_checksum_;
+};
+
+/// Parses and checks inputs.json; FormatError naming `file`.
+RunInputs parse_inputs(std::string_view json, const std::string& file);
+std::string to_json(const RunInputs& inputs);
+
+}  // namespace smeta::atlas
