@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "smeta/core/config.hpp"
+#include "smeta/model/train_config.hpp"
 
 namespace smeta::drivers {
 
@@ -15,6 +16,9 @@ struct Settings {
 
     core::ConfigTable table;
     std::uint64_t seed = 1;
+    model::ModelConfig model;
+    model::LossConfig loss;
+    model::TrainConfig train;
 };
 
 }  // namespace smeta::drivers
