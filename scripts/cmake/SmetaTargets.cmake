@@ -7,13 +7,12 @@ if(SMETA_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
 endif()
 
 add_library(smeta_flags INTERFACE)
-# -Wrestrict: GCC 12 reports std::string concatenation wrongly (GCC bug 105651).
 target_compile_options(smeta_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
-                                             $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
                                              $<$<BOOL:${SMETA_WERROR}>:-Werror>)
-# GCC 12 sees overlapping copies in inlined std::string concatenation (GCC PR 105651).
+# GCC 12 sees overlapping copies in inlined std::string concatenation (GCC PR 105651) and an uninitialised register in its
+# own AVX-512 intrinsics (PR 105593).
 target_compile_options(smeta_flags INTERFACE
-    $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict>)
+    $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict;-Wno-maybe-uninitialized>)
 
 function(smeta_module NAME)
     cmake_parse_arguments(ARG "" "" "DEPENDS;PUBLIC;PRIVATE" ${ARGN})

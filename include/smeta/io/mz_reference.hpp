@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace smeta::io {
+
+/// The m/z bins of an image (spec A2), ascending and disjoint: bin b takes center - half_width <=
+/// m/z < center + half_width.
+struct MzBins {
+    std::vector<double> center;
+    std::vector<double> half_width;
+
+    std::int32_t size() const { return static_cast<std::int32_t>(center.size()); }
+    bool contains(std::int32_t bin, double mz) const {
+        return center[bin] - half_width[bin] <= mz && mz < center[bin] + half_width[bin];
+    }
+    /// The bin of `mz` or -1. `hint` is tried first, then its successor: cheap for ascending m/z.
+    std::int32_t find(double mz, std::int32_t hint = 0) const;
+};
+
+/// Builds the bins of spec A2 (get_mz_reference): every m/z u opens [u - u ppm/1e6, u + u ppm/1e6];
+/// intervals that touch or overlap in a sweep by u become one bin with centre (lo + hi) / 2. The
+/// result does not depend on the order of the values. Memory: O(bins), or O(different m/z) with a
+/// cap. Local.
+class MzCollector {
+  public:
+    /// `max_bin_ppm`: a bin grows no wider than this (of its centre); the next begins where it
+    /// ends. Throws ConfigError unless ppm > 0 and the cap, when given, is at least 2 ppm.
+    MzCollector(double ppm, std::optional<double> max_bin_ppm);
+
+    /// Adds the m/z of one spectrum, finite and above 0.
+    void add(std::span<const double> mz);
+    MzBins finish();
+
+  private:
+    struct Interval {
+        double lower;
+        double upper;
+        bool operator<(const Interval& other) const { return lower < other.lower; }
+    };
+    void compact();
+    double ppm_;
+    std::optional<double> max_bin_ppm_;
+    std::vector<double> pending_;
+    std::vector<Interval> intervals_;  ///< disjoint without a cap; one per different m/z with one
+};
+
+}  // namespace smeta::io

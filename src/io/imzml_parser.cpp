@@ -1,0 +1,483 @@
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <memory>
+
+#include <expat.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "smeta/core/error.hpp"
+
+#include "imzml_parser_impl.hpp"
+
+namespace smeta::io::detail {
+
+namespace {
+
+constexpr std::size_t kBlockBytes = 1 << 20;
+constexpr XML_Index kLongestToken = 8 << 20;
+constexpr int kDeepest = 64;
+
+/// Accessions as numbers: MS:1000514 -> 1000514, IMS:1000050 -> kIms + 1000050; 0 for anything
+/// else.
+constexpr std::int64_t kIms = 1'000'000'000;
+
+struct Param {
+    std::int64_t code = 0;
+    std::string name;
+    std::string value;
+    std::string unit;
+};
+
+struct ParamView {
+    std::int64_t code = 0;
+    const char* name = "";
+    const char* value = "";
+    const char* unit = "";
+};
+
+struct Group {
+    std::string id;
+    std::vector<Param> params;
+};
+
+std::int64_t accession_code(const char* text) {
+    std::int64_t base = 0;
+    if (std::strncmp(text, "IMS:", 4) == 0) {
+        base = kIms;
+        text += 4;
+    } else if (std::strncmp(text, "MS:", 3) == 0) {
+        text += 3;
+    } else {
+        return 0;
+    }
+    std::int64_t number = 0;
+    for (; *text >= '0' && *text <= '9' && number < 100'000'000; ++text)
+        number = number * 10 + (*text - '0');
+    return base + number;
+}
+
+/// Whole numbers, also as "1.156e+09" (some writers print large offsets so).
+bool parse_count(const char* text, std::int64_t& value) {
+    const char* end = text + std::strlen(text);
+    while (text != end && *text == ' ') ++text;
+    while (end != text && end[-1] == ' ') --end;
+    if (text == end) return false;
+    if (const auto got = std::from_chars(text, end, value); got.ec == std::errc() && got.ptr == end)
+        return true;
+    double number = 0;
+    const auto got = std::from_chars(text, end, number);
+    if (got.ec != std::errc() || got.ptr != end || std::fabs(number) > 9e15 ||
+        number != std::floor(number))
+        return false;
+    value = static_cast<std::int64_t>(number);
+    return true;
+}
+
+NumberType type_of_code(std::int64_t code) {
+    switch (code) {
+        case kIms + 1100000:
+            return NumberType::Int8;
+        case kIms + 1100001:
+            return NumberType::Int16;
+        case 1000519:
+        case kIms + 1000141:
+            return NumberType::Int32;
+        case 1000522:
+        case kIms + 1000142:
+            return NumberType::Int64;
+        case 1000520:
+            return NumberType::Float16;
+        case 1000521:
+            return NumberType::Float32;
+        case 1000523:
+            return NumberType::Float64;
+        default:
+            return NumberType::Unknown;
+    }
+}
+
+NumberType type_of_name(const char* name) {
+    const std::string_view text = name;
+    if (text == "16-bit float") return NumberType::Float16;
+    if (text == "32-bit float") return NumberType::Float32;
+    if (text == "64-bit float") return NumberType::Float64;
+    if (text == "8-bit integer") return NumberType::Int8;
+    if (text == "16-bit integer") return NumberType::Int16;
+    if (text == "32-bit integer") return NumberType::Int32;
+    if (text == "64-bit integer") return NumberType::Int64;
+    return NumberType::Unknown;
+}
+
+std::string hex_digits(const char* text) {
+    std::string digits;
+    for (; *text != 0; ++text) {
+        const char c = *text >= 'A' && *text <= 'Z' ? static_cast<char>(*text + 32) : *text;
+        if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')) digits += c;
+    }
+    return digits;
+}
+
+std::optional<double> micrometres(const ParamView& param) {
+    double value = 0;
+    const char* end = param.value + std::strlen(param.value);
+    if (std::from_chars(param.value, end, value).ec != std::errc() || !(value > 0))
+        return std::nullopt;
+    if (std::strcmp(param.unit, "UO:0000018") == 0) return value * 1e-3;
+    if (std::strcmp(param.unit, "UO:0000016") == 0) return value * 1e3;
+    return value;
+}
+
+enum class ArrayKind { None, Mz, Intensity };
+
+/// State of the stream and its Expat callbacks. Callbacks must not throw through C frames: they
+/// leave a problem and stop.
+class Parser {
+  public:
+    explicit Parser(const std::string& path) : path_(path) {}
+    ParsedImzml run();
+
+  private:
+    static void XMLCALL on_start(void* self, const XML_Char* name, const XML_Char** attributes) {
+        static_cast<Parser*>(self)->start(name, attributes);
+    }
+    static void XMLCALL on_end(void* self, const XML_Char* name) {
+        static_cast<Parser*>(self)->end(name);
+    }
+    static void XMLCALL on_doctype(void* self, const XML_Char*, const XML_Char*, const XML_Char*,
+                                   int) {
+        static_cast<Parser*>(self)->fail("an imzML file without DOCTYPE", "a DOCTYPE declaration");
+    }
+    /// Windows-1252 and other one-byte encodings: only names of people and places differ, all we
+    /// read is ASCII.
+    static int XMLCALL on_encoding(void*, const XML_Char*, XML_Encoding* info) {
+        for (int i = 0; i < 256; ++i) info->map[i] = i;
+        info->data = nullptr;
+        info->convert = nullptr;
+        info->release = nullptr;
+        return XML_STATUS_OK;
+    }
+
+    void fail(std::string expected, std::string found);
+    void start(const char* name, const char** attributes);
+    void end(const char* name);
+    void param(const char** attributes);
+    void apply(const ParamView& param);
+    void apply_in_spectrum(const ParamView& param);
+    void apply_in_array(const ParamView& param);
+    void finish_array();
+    void finish_spectrum();
+    std::int64_t count_of(const ParamView& param);
+
+    std::string path_;
+    XML_Parser xml_ = nullptr;
+    ParsedImzml result_;
+    std::vector<Group> groups_;
+    bool in_group_ = false;
+    bool in_spectrum_ = false;
+    bool in_array_ = false;
+    int depth_ = 0;
+    Polarity file_polarity_ = Polarity::Unknown;
+    Polarity spectrum_polarity_ = Polarity::Unknown;
+    ImzmlSpectrum spectrum_;
+    bool has_mz_ = false;
+    bool has_intensity_ = false;
+    ArrayRef array_;
+    ArrayKind kind_ = ArrayKind::None;
+    std::optional<core::FormatProblem> problem_;
+};
+
+void Parser::fail(std::string expected, std::string found) {
+    if (problem_) return;
+    std::string object = fmt::format("line {}", XML_GetCurrentLineNumber(xml_));
+    if (in_spectrum_) object += fmt::format(", spectrum {}", result_.spectra.size() + 1);
+    problem_ = core::FormatProblem{path_, object, std::move(expected), std::move(found), ""};
+    XML_StopParser(xml_, XML_FALSE);
+}
+
+std::int64_t Parser::count_of(const ParamView& param) {
+    std::int64_t value = 0;
+    if (!parse_count(param.value, value))
+        fail(fmt::format("a whole number for '{}'", param.name), fmt::format("'{}'", param.value));
+    return value;
+}
+
+const char* local_name(const char* name) {
+    const char* colon = std::strchr(name, ':');
+    return colon == nullptr ? name : colon + 1;
+}
+
+const char* attribute(const char** attributes, const char* name) {
+    for (; *attributes != nullptr; attributes += 2)
+        if (std::strcmp(*attributes, name) == 0) return attributes[1];
+    return "";
+}
+
+void Parser::start(const char* name, const char** attributes) {
+    if (problem_) return;
+    if (++depth_ > kDeepest) return fail("an imzML file", "elements nested more than 64 deep");
+    name = local_name(name);
+    if (depth_ == 1 && std::strcmp(name, "mzML") != 0 && std::strcmp(name, "indexedmzML") != 0)
+        return fail("an imzML file with the root element <mzML>", fmt::format("<{}>", name));
+    if (std::strcmp(name, "cvParam") == 0) {
+        param(attributes);
+    } else if (std::strcmp(name, "referenceableParamGroupRef") == 0) {
+        const char* ref = attribute(attributes, "ref");
+        for (const Group& group : groups_)
+            if (group.id == ref) {
+                for (const Param& p : group.params)
+                    apply({p.code, p.name.c_str(), p.value.c_str(), p.unit.c_str()});
+                return;
+            }
+        fail("a referenceableParamGroup of that name", fmt::format("a reference to '{}'", ref));
+    } else if (std::strcmp(name, "referenceableParamGroup") == 0) {
+        groups_.push_back({attribute(attributes, "id"), {}});
+        in_group_ = true;
+    } else if (std::strcmp(name, "spectrum") == 0) {
+        in_spectrum_ = true;
+        spectrum_ = ImzmlSpectrum();
+        spectrum_.x = spectrum_.y = std::numeric_limits<std::int32_t>::min();
+        has_mz_ = has_intensity_ = false;
+    } else if (std::strcmp(name, "binaryDataArray") == 0 && in_spectrum_) {
+        in_array_ = true;
+        kind_ = ArrayKind::None;
+        array_ = ArrayRef();
+        array_.offset = array_.length = std::numeric_limits<std::int64_t>::min();
+        array_.encoded_bytes = -1;
+    }
+}
+
+void Parser::end(const char* name) {
+    if (problem_) return;
+    --depth_;
+    name = local_name(name);
+    if (std::strcmp(name, "referenceableParamGroup") == 0) {
+        in_group_ = false;
+    } else if (in_array_ && std::strcmp(name, "binaryDataArray") == 0) {
+        finish_array();
+        in_array_ = false;
+    } else if (std::strcmp(name, "spectrum") == 0) {
+        finish_spectrum();
+        in_spectrum_ = false;
+    }
+}
+
+void Parser::param(const char** attributes) {
+    ParamView view;
+    for (; *attributes != nullptr; attributes += 2) {
+        const char* key = attributes[0];
+        if (std::strcmp(key, "accession") == 0)
+            view.code = accession_code(attributes[1]);
+        else if (std::strcmp(key, "value") == 0)
+            view.value = attributes[1];
+        else if (std::strcmp(key, "name") == 0)
+            view.name = attributes[1];
+        else if (std::strcmp(key, "unitAccession") == 0)
+            view.unit = attributes[1];
+    }
+    if (in_group_)
+        groups_.back().params.push_back({view.code, view.name, view.value, view.unit});
+    else
+        apply(view);
+}
+
+void Parser::apply(const ParamView& param) {
+    if (in_array_) return apply_in_array(param);
+    if (in_spectrum_) return apply_in_spectrum(param);
+    ImzmlHeader& header = result_.header;
+    switch (param.code) {
+        case kIms + 1000030:
+        case kIms + 1000031:
+            header.mode =
+                param.code == kIms + 1000030 ? ImzmlMode::Continuous : ImzmlMode::Processed;
+            result_.mode_declared = true;
+            break;
+        case kIms + 1000080:
+            header.uuid = hex_digits(param.value);
+            break;
+        case kIms + 1000091:
+            header.sha1 = hex_digits(param.value);
+            break;
+        case kIms + 1000042:
+            header.max_x = count_of(param);
+            break;
+        case kIms + 1000043:
+            header.max_y = count_of(param);
+            break;
+        case kIms + 1000046:
+            header.pixel_size_x = micrometres(param);
+            break;
+        case kIms + 1000047:
+            header.pixel_size_y = micrometres(param);
+            break;
+        case 1000130:
+            file_polarity_ = Polarity::Positive;
+            break;
+        case 1000129:
+            file_polarity_ = Polarity::Negative;
+            break;
+        default:
+            break;
+    }
+}
+
+void Parser::apply_in_spectrum(const ParamView& param) {
+    const auto coordinate = [&](std::int32_t& target) {
+        const std::int64_t value = count_of(param);
+        if (value < -1'000'000'000 || value > 1'000'000'000)
+            fail("a pixel position", fmt::format("'{}'", param.value));
+        target = static_cast<std::int32_t>(value);
+    };
+    const auto polarity = [&](Polarity found) {
+        if (spectrum_polarity_ != Polarity::Unknown && spectrum_polarity_ != found)
+            fail("spectra of one polarity", "positive and negative spectra in one file");
+        spectrum_polarity_ = found;
+    };
+    switch (param.code) {
+        case kIms + 1000050:
+            coordinate(spectrum_.x);
+            break;
+        case kIms + 1000051:
+            coordinate(spectrum_.y);
+            break;
+        case kIms + 1000052:
+            coordinate(spectrum_.z);
+            break;
+        case 1000130:
+            polarity(Polarity::Positive);
+            break;
+        case 1000129:
+            polarity(Polarity::Negative);
+            break;
+        default:
+            break;
+    }
+}
+
+void Parser::apply_in_array(const ParamView& param) {
+    switch (param.code) {
+        case 1000514:
+            kind_ = ArrayKind::Mz;
+            break;
+        case 1000515:
+            kind_ = ArrayKind::Intensity;
+            break;
+        case 1000574:
+            array_.compression = Compression::Zlib;
+            break;
+        case 1000576:
+            array_.compression = Compression::None;
+            break;
+        case kIms + 1000102:
+            array_.offset = count_of(param);
+            break;
+        case kIms + 1000103:
+            array_.length = count_of(param);
+            break;
+        case kIms + 1000104:
+            array_.encoded_bytes = count_of(param);
+            break;
+        case 1002312:
+        case 1002313:
+        case 1002314:
+        case 1002746:
+        case 1002747:
+        case 1002748:
+            fail("arrays without compression or with zlib", fmt::format("'{}'", param.name));
+            break;
+        default: {
+            NumberType type = type_of_code(param.code);
+            if (type == NumberType::Unknown) type = type_of_name(param.name);
+            if (type != NumberType::Unknown) array_.type = type;
+        }
+    }
+}
+
+void Parser::finish_array() {
+    if (kind_ == ArrayKind::None) return;
+    constexpr std::int64_t kUnset = std::numeric_limits<std::int64_t>::min();
+    const char* what = kind_ == ArrayKind::Mz ? "m/z" : "intensity";
+    if (array_.length == kUnset)
+        return fail(fmt::format("an external array length of the {} array", what), "none");
+    if (array_.offset == kUnset && array_.length != 0)
+        return fail(fmt::format("an external offset of the {} array", what), "none");
+    if (array_.length < 0)
+        return fail(fmt::format("a length of the {} array of 0 or more", what),
+                    fmt::format("{}", array_.length));
+    if (kind_ == ArrayKind::Mz) {
+        spectrum_.mz = array_;
+        has_mz_ = true;
+    } else {
+        spectrum_.intensity = array_;
+        has_intensity_ = true;
+    }
+}
+
+void Parser::finish_spectrum() {
+    constexpr std::int32_t kUnset = std::numeric_limits<std::int32_t>::min();
+    if (spectrum_.x == kUnset || spectrum_.y == kUnset)
+        return fail("position x and position y of the spectrum", "none");
+    if (!has_mz_ || !has_intensity_)
+        return fail("an m/z array and an intensity array",
+                    has_mz_ ? "no intensity array" : "no m/z array");
+    if (spectrum_.mz.length != spectrum_.intensity.length)
+        return fail(
+            "as many m/z as intensities",
+            fmt::format("{} m/z, {} intensities", spectrum_.mz.length, spectrum_.intensity.length));
+    result_.spectra.push_back(spectrum_);
+}
+
+struct CloseDescriptor {
+    int fd;
+    ~CloseDescriptor() { ::close(fd); }
+};
+
+ParsedImzml Parser::run() {
+    const CloseDescriptor file{::open(path_.c_str(), O_RDONLY | O_CLOEXEC)};
+    if (file.fd < 0) throw core::IoError::from_errno("open", path_, errno);
+    const std::unique_ptr<XML_ParserStruct, decltype(&XML_ParserFree)> owner(
+        XML_ParserCreate(nullptr), &XML_ParserFree);
+    core::check(owner != nullptr, "memory for the XML parser");
+    xml_ = owner.get();
+    XML_SetUserData(xml_, this);
+    XML_SetElementHandler(xml_, &Parser::on_start, &Parser::on_end);
+    XML_SetStartDoctypeDeclHandler(xml_, &Parser::on_doctype);
+    XML_SetUnknownEncodingHandler(xml_, &Parser::on_encoding, nullptr);
+    XML_Index fed = 0;
+    for (bool last = false; !last;) {
+        void* buffer = XML_GetBuffer(xml_, kBlockBytes);
+        core::check(buffer != nullptr, "memory for the XML parser");
+        const ssize_t got = ::read(file.fd, buffer, kBlockBytes);
+        if (got < 0) throw core::IoError::from_errno("read", path_, errno);
+        last = got == 0;
+        fed += got;
+        const XML_Status status = XML_ParseBuffer(xml_, static_cast<int>(got), last);
+        if (problem_) throw core::FormatError(*problem_);
+        if (status != XML_STATUS_OK)
+            throw core::FormatError({path_, fmt::format("line {}", XML_GetCurrentLineNumber(xml_)),
+                                     "well-formed XML", XML_ErrorString(XML_GetErrorCode(xml_)),
+                                     "is the file whole?"});
+        if (fed - std::max<XML_Index>(XML_GetCurrentByteIndex(xml_), 0) > kLongestToken && !last)
+            throw core::FormatError({path_, fmt::format("line {}", XML_GetCurrentLineNumber(xml_)),
+                                     "an imzML file", "a tag of more than 8 MiB", ""});
+    }
+    if (result_.spectra.empty())
+        throw core::FormatError({path_, "", "at least one spectrum", "none", ""});
+    result_.header.polarity =
+        spectrum_polarity_ != Polarity::Unknown ? spectrum_polarity_ : file_polarity_;
+    if (!result_.header.pixel_size_y) result_.header.pixel_size_y = result_.header.pixel_size_x;
+    return std::move(result_);
+}
+
+}  // namespace
+
+ParsedImzml parse_imzml(const std::string& path) {
+    return Parser(path).run();
+}
+
+}  // namespace smeta::io::detail
