@@ -1,0 +1,57 @@
+#pragma once
+
+#include <array>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace smeta::atlas {
+
+/// The affine map of imaging coordinates to those of the spots: ST = A SM + t.
+struct AffineTransform {
+    std::array<double, 4> a{1, 0, 0, 1};  ///< A row by row
+    std::array<double, 2> t{0, 0};
+    bool operator==(const AffineTransform&) const = default;
+};
+
+/// One sample, or one joint file with one or more samples, as named by a study.toml or the command
+/// line. Paths are as the reader opens them (those of a study.toml are taken from its folder).
+struct SampleSource {
+    std::string name;    ///< empty only with `joint`: samples are told apart by ingest.sample_key
+    std::string cohort;  ///< empty: "default", with `joint` ingest.cohort_key
+    std::string st;      ///< transcriptomics; empty = none
+    std::vector<std::string> sm;  ///< metabolomics: none, one file, or positive and negative
+    std::string joint;            ///< SpatialMETA's joint .h5ad, in place of st and sm
+    std::string labels;           ///< table of spot labels; empty = none
+    std::string
+        sm_columns;  ///< regular expression: feature columns of an SM table; empty = all numeric
+    std::map<std::string, std::string> obs;  ///< further levels of every spot (platform, species)
+    std::optional<AffineTransform> transform;
+    std::string origin;  ///< "study.toml:12", "command line": begins messages
+};
+
+/// A study.toml without its configuration tables (those are the configuration table's, see
+/// core/config.hpp).
+struct Study {
+    std::string file;
+    std::string atlas;  ///< path of the atlas
+    std::string run;    ///< name of the run
+    std::vector<SampleSource> samples;
+};
+
+/// Letters, digits, '_', '.', '-'; not "." or "..".
+bool is_valid_name(const std::string& name);
+
+/// Checks one source: a valid name and either st and/or sm or joint. Throws ConfigError beginning
+/// with its origin.
+void check_source(const SampleSource& source);
+
+/// Parses the text of a study.toml. Defaults: atlas "atlas" and run "main". `align.transform` is 3
+/// x 2 numbers, the rows of A and then t, or 2 x 3, [A | t]. Throws ConfigError naming file and
+/// line for TOML errors, unknown keys of a sample
+/// ("did you mean"), wrong types, missing or repeated names. Other top-level tables are not looked
+/// at. Local.
+Study parse_study(const std::string& text, const std::string& file);
+
+}  // namespace smeta::atlas

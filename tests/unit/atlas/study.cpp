@@ -1,0 +1,91 @@
+#include "smeta/atlas/study.hpp"
+
+#include <gtest/gtest.h>
+
+#include "smeta/core/error.hpp"
+
+namespace {
+
+using smeta::atlas::parse_study;
+
+std::string message_of(const std::string& text) {
+    try {
+        parse_study(text, "dir/study.toml");
+    } catch (const smeta::core::ConfigError& error) {
+        return error.what();
+    }
+    return "no error";
+}
+
+TEST(Study, ReadsEveryKeyAndResolvesPaths) {
+    const auto study = parse_study(R"(
+atlas = "out/atlas"
+run = "first"
+[[sample]]
+name = "A"
+cohort = "c1"
+st = "A/visium"
+sm = ["A/pos.imzML", "/abs/neg.imzML"]
+labels = "A.tsv"
+sm_columns = "mz.*"
+obs = {platform = "visium", age = 52}
+align.transform = [[1, 2], [3, 4.5], [5, -6]]
+[[sample]]
+joint = "all.h5ad"
+[train]
+epochs = 3
+)",
+                                   "dir/study.toml");
+    EXPECT_EQ(study.atlas, "dir/out/atlas");
+    EXPECT_EQ(study.run, "first");
+    ASSERT_EQ(study.samples.size(), 2U);
+    const auto& a = study.samples[0];
+    EXPECT_EQ(a.name, "A");
+    EXPECT_EQ(a.cohort, "c1");
+    EXPECT_EQ(a.st, "dir/A/visium");
+    EXPECT_EQ(a.sm, (std::vector<std::string>{"dir/A/pos.imzML", "/abs/neg.imzML"}));
+    EXPECT_EQ(a.labels, "dir/A.tsv");
+    EXPECT_EQ(a.sm_columns, "mz.*");
+    EXPECT_EQ(a.obs.at("platform"), "visium");
+    EXPECT_EQ(a.obs.at("age"), "52");
+    ASSERT_TRUE(a.transform);
+    EXPECT_EQ(a.transform->a, (std::array<double, 4>{1, 2, 3, 4.5}));
+    EXPECT_EQ(a.transform->t, (std::array<double, 2>{5, -6}));
+    EXPECT_EQ(a.origin, "dir/study.toml:4");
+    EXPECT_EQ(study.samples[1].joint, "dir/all.h5ad");
+}
+
+TEST(Study, TakesBothShapesOfATransform) {
+    const std::string head = "[[sample]]\nname = \"A\"\nst = \"x\"\nalign.transform = ";
+    const auto wide = parse_study(head + "[[1, 2, 5], [3, 4, 6]]\n", "s.toml");
+    const auto tall = parse_study(head + "[[1, 2], [3, 4], [5, 6]]\n", "s.toml");
+    EXPECT_EQ(*wide.samples[0].transform, *tall.samples[0].transform);
+}
+
+TEST(Study, EveryErrorNamesFileAndLine) {
+    const std::string sample = "[[sample]]\nname = \"A\"\nst = \"x\"\n";
+    const std::pair<std::string, std::string> cases[] = {
+        {sample + "cohrt = \"c\"\n",
+         "dir/study.toml:4: unknown key 'cohrt' of a sample; did you mean 'cohort'?"},
+        {sample + "sm = 3\n", "dir/study.toml:4: 'sm' must be a path"},
+        {sample + "align.transform = [[1, 2], [3, 4]]\n",
+         "dir/study.toml:4: 'align.transform' must be 3 x 2"},
+        {sample + "align.transform = [[1, 2], [2, 4], [0, 0]]\n",
+         "dir/study.toml:4: 'align.transform' must be an invertible"},
+        {sample + "align.transfrom = 1\n", "did you mean 'align.transform'?"},
+        {sample + "[[sample]]\nname = \"A\"\nst = \"y\"\n",
+         "dir/study.toml:4: sample 'A' is there twice"},
+        {"[[sample]]\nst = \"x\"\n", "dir/study.toml:1: a sample needs a name"},
+        {"[[sample]]\nname = \"A\"\n", "dir/study.toml:1: sample 'A' names no data"},
+        {"[[sample]]\nname = \"A/B\"\nst = \"x\"\n", "must match [A-Za-z0-9_.-]+"},
+        {sample + "joint = \"j\"\n", "either a joint file or st"},
+        {"[sample]\nname = \"A\"\n", "'sample' must be [[sample]]"},
+        {"run = \"x\"\n", "no [[sample]]"},
+        {"run = \n", "not valid TOML"},
+    };
+    for (const auto& [text, expected] : cases)
+        EXPECT_NE(message_of(text).find(expected), std::string::npos)
+            << text << "\ngave: " << message_of(text);
+}
+
+}  // namespace
