@@ -29,8 +29,13 @@ function(smeta_module NAME)
     # The same flags everywhere: Eigen's types change layout with the instruction set, so modules must agree on it.
     target_compile_options(smeta_${NAME} PUBLIC $<BUILD_INTERFACE:-march=${SMETA_MARCH}>)
     target_compile_definitions(smeta_${NAME} PUBLIC EIGEN_DONT_PARALLELIZE)
-    list(TRANSFORM ARG_DEPENDS PREPEND smeta_)
-    target_link_libraries(smeta_${NAME} PUBLIC ${ARG_DEPENDS} ${ARG_PUBLIC}
+    set(modules)
+    foreach(module IN LISTS ARG_DEPENDS)
+        if(TARGET smeta_${module})  # modules without sources have none
+            list(APPEND modules smeta_${module})
+        endif()
+    endforeach()
+    target_link_libraries(smeta_${NAME} PUBLIC ${modules} ${ARG_PUBLIC}
                                         PRIVATE ${ARG_PRIVATE} $<BUILD_INTERFACE:smeta_flags>)
     set_property(TARGET smeta_${NAME} PROPERTY EXPORT_NAME ${NAME})
     set_property(GLOBAL APPEND PROPERTY SMETA_MODULES smeta_${NAME})

@@ -1,7 +1,6 @@
 #include "smeta/atlas/study.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <filesystem>
 #include <set>
@@ -10,6 +9,7 @@
 #include <fmt/format.h>
 #include <toml.hpp>
 
+#include "smeta/atlas/names.hpp"
 #include "smeta/core/config.hpp"
 #include "smeta/core/error.hpp"
 
@@ -201,13 +201,6 @@ class Parser {
 };
 
 }  // namespace
-
-bool is_valid_name(const std::string& name) {
-    return !name.empty() && name != "." && name != ".." &&
-           std::all_of(name.begin(), name.end(), [](unsigned char c) {
-               return std::isalnum(c) != 0 || c == '_' || c == '.' || c == '-';
-           });
-}
 
 void check_source(const SampleSource& source) {
     const auto fail = [&source](const std::string& what) {

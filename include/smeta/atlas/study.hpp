@@ -1,19 +1,13 @@
 #pragma once
 
-#include <array>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
-namespace smeta::atlas {
+#include "smeta/atlas/transform.hpp"
 
-/// The affine map of imaging coordinates to those of the spots: ST = A SM + t.
-struct AffineTransform {
-    std::array<double, 4> a{1, 0, 0, 1};  ///< A row by row
-    std::array<double, 2> t{0, 0};
-    bool operator==(const AffineTransform&) const = default;
-};
+namespace smeta::atlas {
 
 /// One sample, or one joint file with one or more samples, as named by a study.toml or the command
 /// line. Paths are as the reader opens them (those of a study.toml are taken from its folder).
@@ -39,9 +33,6 @@ struct Study {
     std::string run;    ///< name of the run
     std::vector<SampleSource> samples;
 };
-
-/// Letters, digits, '_', '.', '-'; not "." or "..".
-bool is_valid_name(const std::string& name);
 
 /// Checks one source: a valid name and either st and/or sm or joint. Throws ConfigError beginning
 /// with its origin.

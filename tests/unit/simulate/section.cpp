@@ -147,10 +147,11 @@ TEST(Section, AdjacentSectionsAreDisplacedAndSameOnesAreNot) {
             const auto b = anatomy.domain_shares(p, Section::Metabolome);
             for (std::size_t d = 0; d < a.size(); ++d) difference += std::abs(a[d] - b[d]);
         }
-        if (layout == Layout::Same)
+        if (layout == Layout::Same) {
             EXPECT_EQ(difference, 0);
-        else
+        } else {
             EXPECT_GT(difference, 1);
+        }
     }
 }
 
@@ -163,7 +164,9 @@ TEST(Catalogue, MassesAreFurtherApartThanTheTolerance) {
     for (std::size_t m = 1; m < catalogue.metabolites.size(); ++m) {
         const auto& low = catalogue.metabolites[m - 1];
         const auto& high = catalogue.metabolites[m];
-        if (low.polarity == high.polarity) EXPECT_GT((high.mz / low.mz - 1) * 1e6, 30);
+        if (low.polarity == high.polarity) {
+            EXPECT_GT((high.mz / low.mz - 1) * 1e6, 30);
+        }
     }
 }
 
