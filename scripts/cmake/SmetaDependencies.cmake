@@ -27,5 +27,6 @@ find_library(SMETA_OPENBLAS NAMES libopenblas.so.0 openblas
 find_path(SMETA_CBLAS_INCLUDE cblas.h PATH_SUFFIXES openblas-serial x86_64-linux-gnu/openblas-serial
                                                     x86_64-linux-gnu aarch64-linux-gnu/openblas-serial NO_CACHE)
 if(SMETA_LEIDEN)
-    find_package(igraph REQUIRED)
+    # Not find_package: the package's CMake files want the development files of all that igraph uses itself.
+    pkg_check_modules(igraph REQUIRED IMPORTED_TARGET igraph)
 endif()

@@ -1,4 +1,5 @@
-# smeta_module(NAME [DEPENDS module...] [PUBLIC lib...] [PRIVATE lib...]): one static library per module from src/NAME/*.cpp.
+# smeta_module(NAME [FOLDER path] [DEPENDS module...] [PUBLIC lib...] [PRIVATE lib...]): one static library per module from
+# src/NAME/*.cpp (or src/FOLDER/*.cpp).
 # DEPENDS is the whole list of modules it may include (design: docs/architecture.md); scripts/check_layers.py agrees with it.
 include(GNUInstallDirs)
 find_program(SMETA_CCACHE ccache)
@@ -15,8 +16,11 @@ target_compile_options(smeta_flags INTERFACE
     $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict;-Wno-maybe-uninitialized>)
 
 function(smeta_module NAME)
-    cmake_parse_arguments(ARG "" "" "DEPENDS;PUBLIC;PRIVATE" ${ARGN})
-    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${NAME}/*.cpp)
+    cmake_parse_arguments(ARG "" "FOLDER" "DEPENDS;PUBLIC;PRIVATE" ${ARGN})
+    if(NOT ARG_FOLDER)
+        set(ARG_FOLDER ${NAME})
+    endif()
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${ARG_FOLDER}/*.cpp)
     if(NOT sources)
         return()
     endif()
