@@ -9,6 +9,7 @@
 
 #include "smeta/core/error.hpp"
 #include "smeta/io/text_table.hpp"
+#include "smeta/io/value_policy.hpp"
 
 namespace smeta::io {
 
@@ -138,6 +139,27 @@ std::string cut_version(std::string_view id) {
     for (const char c : id.substr(dot + 1))
         if (c < '0' || c > '9') return std::string(id);
     return std::string(id.substr(0, dot));
+}
+
+Frame gene_frame(const std::vector<std::string>& symbols, const std::vector<std::string>& ids,
+                 const std::string& file) {
+    core::check(ids.empty() || ids.size() == symbols.size(), "one id a symbol");
+    std::vector<std::string> names = symbols;
+    std::vector<std::string> cut(symbols.size());
+    std::vector<std::string> known;
+    for (std::size_t g = 0; g < symbols.size(); ++g) {
+        if (!ids.empty())
+            cut[g] = cut_version(ids[g]);
+        else if (is_ensembl_id(symbols[g]))
+            cut[g] = cut_version(symbols[g]);
+        if (names[g].empty() || (ids.empty() && !cut[g].empty())) names[g] = cut[g];
+        if (!cut[g].empty()) known.push_back(cut[g]);
+    }
+    check_unique(known, "feature id", file);
+    Frame var;
+    var.index = make_unique(std::move(names));
+    if (!known.empty()) var.set("gene_id", std::move(cut));
+    return var;
 }
 
 std::string metabolite_name(double mz, std::string_view polarity) {

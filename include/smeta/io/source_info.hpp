@@ -42,6 +42,12 @@ std::vector<std::string> make_unique(std::vector<std::string> names);
 std::string cut_version(std::string_view id);
 bool is_ensembl_id(std::string_view text);
 
+/// The var table of genes: index = symbols made unique, column gene_id = ids with their version cut
+/// (left out when `ids` is empty). Without ids, names that are Ensembl identifiers become both
+/// index and id. Throws FormatError naming `file` for an id that occurs twice.
+Frame gene_frame(const std::vector<std::string>& symbols, const std::vector<std::string>& ids,
+                 const std::string& file);
+
 /// "mz_426.9289_pos": m/z with four decimals and the polarity ("pos", "neg" or "", then without a
 /// suffix).
 std::string metabolite_name(double mz, std::string_view polarity);
