@@ -1,0 +1,109 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <mpi.h>
+
+#include "smeta/io/h5.hpp"
+
+#include "h5_impl.hpp"
+
+namespace smeta::io {
+
+using detail::H5Id;
+
+namespace {
+
+// Buffers of one call stay far below MPI's int counts.
+constexpr std::int64_t kMaxCallBytes = std::int64_t{1} << 28;
+
+/// Rows a rank may write in one call.
+std::int64_t rows_per_call(const H5Dataset& dataset, std::span<const std::int64_t> chunk,
+                           std::int64_t element_bytes, int ranks) {
+    std::int64_t row_chunks = 1;
+    std::int64_t row_bytes = element_bytes;
+    for (std::size_t d = 1; d < chunk.size(); ++d) {
+        row_chunks *= (dataset.shape()[d] + chunk[d] - 1) / chunk[d];
+        row_bytes *= dataset.shape()[d];
+    }
+    const std::int64_t by_chunks =
+        H5Dataset::kMaxChunks / ranks / std::max<std::int64_t>(row_chunks, 1);
+    const std::int64_t by_bytes = kMaxCallBytes / std::max<std::int64_t>(row_bytes * chunk[0], 1);
+    return std::max<std::int64_t>(1, std::min(by_chunks, by_bytes)) * chunk[0];
+}
+
+}  // namespace
+
+int H5Dataset::write_collective_part(std::int64_t first, std::int64_t last, const void* values,
+                                     std::string& message) {
+    const Block block = rows_block(first, last);
+    H5Id file_space(H5Dget_space(id_.get()));
+    std::int64_t elements = 1;
+    for (const std::int64_t extent : block.count) elements *= extent;
+    // A rank with nothing still takes part, with empty selections of its own.
+    H5Id memory_space =
+        detail::make_space({static_cast<hsize_t>(std::max<std::int64_t>(elements, 1))});
+    if (elements == 0) {
+        H5Sselect_none(file_space.get());
+        H5Sselect_none(memory_space.get());
+    } else {
+        const auto start = detail::to_hsize(block.offset);
+        const auto count = detail::to_hsize(block.count);
+        H5Sselect_hyperslab(file_space.get(), H5S_SELECT_SET, start.data(), nullptr, count.data(),
+                            nullptr);
+    }
+    const H5Id transfer(H5Pcreate(H5P_DATASET_XFER));
+    H5Pset_dxpl_mpio(transfer.get(), H5FD_MPIO_COLLECTIVE);
+    const H5Id memory_type = detail::make_type(type_);
+    if (H5Dwrite(id_.get(), memory_type.get(), memory_space.get(), file_space.get(), transfer.get(),
+                 values) < 0) {
+        message = detail::take_error_stack();
+        return 1;
+    }
+    std::uint32_t local_cause = 0;
+    std::uint32_t global_cause = 0;
+    H5Pget_mpio_no_collective_cause(transfer.get(), &local_cause, &global_cause);
+    if (local_cause == 0 && global_cause == 0) return 0;
+    message = fmt::format("the write was not collective (cause {} here, {} anywhere)", local_cause,
+                          global_cause);
+    return 1;
+}
+
+void H5Dataset::write_collective(H5Type type, std::int64_t first, std::int64_t last,
+                                 const void* values, std::size_t size_given) {
+    core::check(state_->communicator.has_value(), "the file was opened with a communicator");
+    const comm::Comm& comm = *state_->communicator;
+    const auto chunk_shape = chunk();
+    core::check(!chunk_shape.empty(), "collective writes go to chunked datasets");
+    const bool boolean = type_ == H5Type::Bool && type == H5Type::UInt8;
+    core::check(type == type_ || boolean, "values are written as the dataset's own type");
+    const Block mine = rows_block(first, last);
+    const H5Id memory_type = detail::make_type(type_);
+    const auto element_bytes = static_cast<std::int64_t>(H5Tget_size(memory_type.get()));
+    std::int64_t row_elements = 1;
+    for (std::size_t d = 1; d < shape_.size(); ++d) row_elements *= shape_[d];
+    core::check(static_cast<std::int64_t>(size_given) == (last - first) * row_elements,
+                "the buffer has as many elements as are written");
+
+    const std::int64_t step = rows_per_call(*this, chunk_shape, element_bytes, comm.size());
+    // Pieces end on multiples of `step`, a multiple of the chunk: only the ends of a rank's range
+    // share chunks.
+    const std::int64_t my_rounds = last > first ? (last - 1) / step - first / step + 1 : 0;
+    const std::int64_t rounds = comm.allreduce(my_rounds, comm::ReduceOp::Max);
+    const auto* bytes = static_cast<const std::byte*>(values);
+    std::int64_t from = first;
+    for (std::int64_t round = 0; round < rounds; ++round) {
+        const std::int64_t to = round < my_rounds ? std::min(last, (from / step + 1) * step) : from;
+        std::string message;
+        const std::int32_t failed = write_collective_part(
+            from, to, bytes + (from - first) * row_elements * element_bytes, message);
+        if (comm.allreduce(failed, comm::ReduceOp::Max) != 0) {
+            state_->failed = true;
+            throw ParallelWriteError(fmt::format(
+                "cannot write {} to {}: {}", path_, file(),
+                message.empty() ? std::string("the write failed on another rank") : message));
+        }
+        from = to;
+    }
+}
+
+}  // namespace smeta::io
