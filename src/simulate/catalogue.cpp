@@ -80,10 +80,10 @@ Catalogue make_catalogue(const StudyOptions& options) {
         catalogue.genes.push_back(gene);
     }
     Stream metabolites(options.seed, StreamUse::Metabolites, "");
-    const std::int32_t positive = (options.metabolites * 3 + 4) / 5;
+    const std::int32_t negative = negative_metabolites(options);
     for (const auto polarity : {Polarity::Positive, Polarity::Negative}) {
         const auto count =
-            polarity == Polarity::Positive ? positive : options.metabolites - positive;
+            polarity == Polarity::Negative ? negative : options.metabolites - negative;
         for (const double mz : mass_list(metabolites, count)) {
             Feature metabolite;
             metabolite.mz = mz;
@@ -98,6 +98,10 @@ Catalogue make_catalogue(const StudyOptions& options) {
     catalogue.metabolite_domain = domain_matrix(metabolites, catalogue.metabolites, options.domains,
                                                 kMetaboliteSpread.domain);
     return catalogue;
+}
+
+std::int32_t negative_metabolites(const StudyOptions& options) {
+    return options.metabolites * 2 / 5;
 }
 
 BatchEffect make_batch_effect(const StudyOptions& options, const SampleSpec& sample) {

@@ -37,6 +37,9 @@ struct Catalogue {
 
 Catalogue make_catalogue(const StudyOptions& options);
 
+/// How many of the metabolites are seen in negative mode: two fifths.
+std::int32_t negative_metabolites(const StudyOptions& options);
+
 /// Technical differences of one sample: its own and its cohort's, to be added to log levels.
 struct BatchEffect {
     double log_depth = 0;             ///< of the sequencing library

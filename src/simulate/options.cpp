@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cerrno>
 #include <charconv>
-#include <fstream>
 #include <set>
 #include <sstream>
 
@@ -63,9 +61,9 @@ std::vector<SampleSpec> plan_samples(const StudyOptions& options) {
     return specs;
 }
 
-std::vector<std::pair<std::string, std::int64_t>> read_sizes(const std::string& file) {
-    std::ifstream stream(file);
-    if (!stream) throw core::IoError::from_errno("read", file, errno);
+std::vector<std::pair<std::string, std::int64_t>> parse_sizes(const std::string& text,
+                                                              const std::string& file) {
+    std::istringstream stream(text);
     std::vector<std::pair<std::string, std::int64_t>> sizes;
     std::set<std::string> seen;
     std::string line;

@@ -48,9 +48,10 @@ struct SampleSpec {
 /// that names no sample).
 std::vector<SampleSpec> plan_samples(const StudyOptions& options);
 
-/// Reads a table of sizes: lines "sample <tab or space> spots", with or without that header. Throws
-/// IoError, FormatError.
-std::vector<std::pair<std::string, std::int64_t>> read_sizes(const std::string& file);
+/// Parses a table of sizes: lines "sample <tab or space> spots", with or without that header, '#' begins a comment line.
+/// Throws FormatError naming `file` and line.
+std::vector<std::pair<std::string, std::int64_t>> parse_sizes(const std::string& text,
+                                                              const std::string& file);
 
 }  // namespace smeta::simulate
 

@@ -180,6 +180,9 @@ TEST(Plan, SamplesSizesAndErrors) {
     options.only.reset();
     options.sizes = {{"big", 300}, {"small", 3}};
     EXPECT_EQ(plan_samples(options)[1].spots, 3);
+    EXPECT_EQ(parse_sizes("sample\tspots\n# of 2024\nbig\t300\nsmall 3\n", "f"), options.sizes);
+    for (const char* wrong : {"", "a\n", "a b\n", "a 1 2\n", "a 0\n", "a 1\na 2\n", "a/b 1\n"})
+        EXPECT_THROW(parse_sizes(wrong, "f"), core::FormatError) << wrong;
     options.genes = 0;
     EXPECT_THROW(plan_samples(options), core::ConfigError);
 }
