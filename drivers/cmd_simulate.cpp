@@ -27,12 +27,12 @@ std::string plan(const simulate::StudyOptions& options) {
 int run_simulate(Context& context, SimulateOptions& options) {
     auto& study = options.study;
     study.seed = context.settings.seed;
-    study.layout =
-        options.layout == "same" ? simulate::Layout::Same : simulate::Layout::Adjacent;
+    study.layout = options.layout == "same" ? simulate::Layout::Same : simulate::Layout::Adjacent;
     study.mode = options.mode == "continuous" ? simulate::SpectrumMode::Continuous
                                               : simulate::SpectrumMode::Processed;
     if (!options.sizes.empty())
-        study.sizes = simulate::parse_sizes(read_shared_text(context.comm, options.sizes), options.sizes);
+        study.sizes =
+            simulate::parse_sizes(read_shared_text(context.comm, options.sizes), options.sizes);
     if (context.options.dry_run) {
         print(context, plan(study));
         return 0;
@@ -45,8 +45,9 @@ int run_simulate(Context& context, SimulateOptions& options) {
 
 void add_simulate(CommandLine& line) {
     auto options = std::make_shared<SimulateOptions>();
-    auto& command = line.add("simulate", "Write a study as instruments would, with its truth",
-                             [options](Context& context) { return run_simulate(context, *options); });
+    auto& command =
+        line.add("simulate", "Write a study as instruments would, with its truth",
+                 [options](Context& context) { return run_simulate(context, *options); });
     auto& study = options->study;
     command.add_option("--out", options->out, "folder of the study")->required();
     command.add_option("--samples", study.samples, "number of samples")->capture_default_str();

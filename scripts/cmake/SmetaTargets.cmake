@@ -30,8 +30,9 @@ function(smeta_module NAME)
     target_include_directories(smeta_${NAME} PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>
                                                     $<BUILD_INTERFACE:${CMAKE_BINARY_DIR}/include>
                                                     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-    # The same flags everywhere: Eigen's types change layout with the instruction set, so modules must agree on it.
-    target_compile_options(smeta_${NAME} PUBLIC $<BUILD_INTERFACE:-march=${SMETA_MARCH}>)
+    # The same flags everywhere, also in programs that use the installed package: Eigen's types change layout and allocation
+    # with the instruction set.
+    target_compile_options(smeta_${NAME} PUBLIC -march=${SMETA_MARCH})
     target_compile_definitions(smeta_${NAME} PUBLIC EIGEN_DONT_PARALLELIZE)
     set(modules)
     foreach(module IN LISTS ARG_DEPENDS)

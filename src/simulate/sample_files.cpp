@@ -5,8 +5,9 @@
 
 #include <fmt/format.h>
 
-#include "picture.hpp"
 #include "smeta/io/imzml_writer.hpp"
+
+#include "picture.hpp"
 #include "text_file.hpp"
 #include "truth.hpp"
 
@@ -18,7 +19,8 @@ namespace {
 
 constexpr double kMissingPixels = 0.005;  // of each image, at random
 
-/// Pixels of one image in the order of its acquisition: line by line, for the negative image forth and back.
+/// Pixels of one image in the order of its acquisition: line by line, for the negative image forth
+/// and back.
 std::vector<std::int64_t> acquisition_order(const StudyOptions& options, const SampleSpec& sample,
                                             const SectionModel& section, Polarity polarity) {
     const auto& pixels = section.pixels();
@@ -44,9 +46,9 @@ struct ImagePart {
 };
 
 std::vector<ImagePart> image_parts(const std::vector<Feature>& metabolites) {
-    const auto negative = std::find_if(metabolites.begin(), metabolites.end(), [](const Feature& m) {
-        return m.polarity == Polarity::Negative;
-    });
+    const auto negative =
+        std::find_if(metabolites.begin(), metabolites.end(),
+                     [](const Feature& m) { return m.polarity == Polarity::Negative; });
     const auto cut = static_cast<std::size_t>(negative - metabolites.begin());
     std::vector<ImagePart> parts{{Polarity::Positive, 0, cut, "pos"}};
     if (cut < metabolites.size())
@@ -60,8 +62,8 @@ void write_image(const fs::path& file, const StudyOptions& options, const Sample
     io::ImzmlWriter writer(
         file.string(),
         {.mode = continuous ? io::ImzmlMode::Continuous : io::ImzmlMode::Processed,
-         .polarity = part.polarity == Polarity::Positive ? io::Polarity::Positive
-                                                         : io::Polarity::Negative,
+         .polarity =
+             part.polarity == Polarity::Positive ? io::Polarity::Positive : io::Polarity::Negative,
          .pixel_size_um = section.anatomy().pixel_size(),
          .seed = Stream(options.seed, StreamUse::Spectra, part.name + (" id " + sample.name))
                      .below(~std::uint64_t{0})});

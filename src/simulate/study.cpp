@@ -6,12 +6,13 @@
 
 #include <fmt/format.h>
 
-#include "sample_files.hpp"
-#include "section.hpp"
 #include "smeta/core/config.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/core/log.hpp"
 #include "smeta/core/progress.hpp"
+
+#include "sample_files.hpp"
+#include "section.hpp"
 #include "text_file.hpp"
 #include "truth.hpp"
 
@@ -40,7 +41,8 @@ std::string transform_text(const Affine& map) {
 
 std::string study_toml(const StudyOptions& options) {
     std::string text = fmt::format(
-        "# A simulated study: {} genes, {} metabolites, {} domains, seed {}. The truth is in truth/.\n"
+        "# A simulated study: {} genes, {} metabolites, {} domains, seed {}. The truth is in "
+        "truth/.\n"
         "atlas = \"atlas\"\nrun = \"main\"\n",
         options.genes, options.metabolites, options.domains, options.seed);
     for (const auto& sample : plan_samples(options)) {
@@ -79,7 +81,8 @@ void simulate_study(const comm::Comm& comm, const StudyOptions& options, const s
             progress.advance(1, wanted[i].name);
         }
     });
-    core::log_info("simulate: {} sample{} in {}", wanted.size(), wanted.size() == 1 ? "" : "s", out);
+    core::log_info("simulate: {} sample{} in {}", wanted.size(), wanted.size() == 1 ? "" : "s",
+                   out);
 }
 
 }  // namespace smeta::simulate

@@ -1,11 +1,10 @@
 #include "text_file.hpp"
 
-#include <unistd.h>
-
 #include <cerrno>
 #include <fstream>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "smeta/core/error.hpp"
 

@@ -13,11 +13,10 @@ namespace smeta::simulate {
 namespace {
 
 std::string relations(const Feature& feature) {
-    return fmt::format("{}\t{}\t{}\t{}\n",
-                       feature.marker_of < 0 ? "" : fmt::format("D{}", feature.marker_of + 1),
-                       feature.log_fold,
-                       feature.program < 0 ? "" : fmt::format("P{}", feature.program + 1),
-                       feature.loading);
+    return fmt::format(
+        "{}\t{}\t{}\t{}\n", feature.marker_of < 0 ? "" : fmt::format("D{}", feature.marker_of + 1),
+        feature.log_fold, feature.program < 0 ? "" : fmt::format("P{}", feature.program + 1),
+        feature.loading);
 }
 
 constexpr const char* kRelations = "domain\tlog_fold_change\tprogram\tloading\n";
@@ -97,22 +96,21 @@ void write_sample_truth(const std::filesystem::path& folder, const SampleSpec& s
     write_text_file(folder / (sample.name + ".pixels.tsv"), pixels_table(section));
     write_text_file(folder / (sample.name + ".batch.tsv"), batch_table(section.batch(), catalogue));
     const auto& map = section.anatomy().transform();
-    const nlohmann::ordered_json json = {
-        {"sample", sample.name},
-        {"cohort", sample.cohort},
-        {"spots", section.spots().size()},
-        {"pixels", section.pixels().size()},
-        {"pixel_size_um", section.anatomy().pixel_size()},
-        {"microns_per_image_pixel", kMicronsPerPixel},
-        {"transform",
-         {{"from", "imaging coordinates (x, y), from 1"},
-          {"to", "full-resolution image pixels (x, y)"},
-          {"a", {{map.a11, map.a12}, {map.a21, map.a22}}},
-          {"t", {map.tx, map.ty}}}},
-        {"batch",
-         {{"log_depth", section.batch().log_depth},
-          {"log_intensity", section.batch().log_intensity},
-          {"mass_shift_ppm", section.batch().mass_shift_ppm}}}};
+    const nlohmann::ordered_json json = {{"sample", sample.name},
+                                         {"cohort", sample.cohort},
+                                         {"spots", section.spots().size()},
+                                         {"pixels", section.pixels().size()},
+                                         {"pixel_size_um", section.anatomy().pixel_size()},
+                                         {"microns_per_image_pixel", kMicronsPerPixel},
+                                         {"transform",
+                                          {{"from", "imaging coordinates (x, y), from 1"},
+                                           {"to", "full-resolution image pixels (x, y)"},
+                                           {"a", {{map.a11, map.a12}, {map.a21, map.a22}}},
+                                           {"t", {map.tx, map.ty}}}},
+                                         {"batch",
+                                          {{"log_depth", section.batch().log_depth},
+                                           {"log_intensity", section.batch().log_intensity},
+                                           {"mass_shift_ppm", section.batch().mass_shift_ppm}}}};
     write_text_file(folder / (sample.name + ".json"), json.dump(2) + "\n");
 }
 

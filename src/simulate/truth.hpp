@@ -16,7 +16,8 @@ void write_sample_truth(const std::filesystem::path& folder, const SampleSpec& s
 /// "D1" and so on: the domain with the largest share.
 std::string domain_name(const std::vector<double>& shares);
 
-/// The barcode at an array position: 16 bases and "-1", unique on any array and equal on all slides, as 10x's are.
+/// The barcode at an array position: 16 bases and "-1", unique on any array and equal on all
+/// slides, as 10x's are.
 std::string barcode(const ArraySpot& spot);
 
 }  // namespace smeta::simulate

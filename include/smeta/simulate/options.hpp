@@ -48,8 +48,8 @@ struct SampleSpec {
 /// that names no sample).
 std::vector<SampleSpec> plan_samples(const StudyOptions& options);
 
-/// Parses a table of sizes: lines "sample <tab or space> spots", with or without that header, '#' begins a comment line.
-/// Throws FormatError naming `file` and line.
+/// Parses a table of sizes: lines "sample <tab or space> spots", with or without that header, '#'
+/// begins a comment line. Throws FormatError naming `file` and line.
 std::vector<std::pair<std::string, std::int64_t>> parse_sizes(const std::string& text,
                                                               const std::string& file);
 

@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""Checks that each module includes only what it may: itself and the DEPENDS of its smeta_module() in src/CMakeLists.txt.
+mpi.h and hdf5.h stay in src/comm and src/io; nothing reaches into another folder with "../"; drivers may use every module.
+Prints one line a fault and exits 1 if there is any."""
+import pathlib
+import re
+import sys
+
+root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else __file__).resolve()
+root = root if root.is_dir() else root.parent.parent
+calls = re.findall(r"^smeta_module\((.*?)\)$", (root / "src/CMakeLists.txt").read_text(), re.M | re.S)
+allowed = {}
+for call in calls:
+    name, *words = call.split()
+    keyword, modules = None, {name}
+    for word in words:
+        if word in ("DEPENDS", "PUBLIC", "PRIVATE"):
+            keyword = word
+        elif keyword == "DEPENDS":
+            modules.add(word)
+    allowed[name] = modules
+
+faults = []
+for module, may in allowed.items():
+    unknown = may - allowed.keys()
+    faults += [f"src/CMakeLists.txt: {module} depends on '{word}', which is no module" for word in sorted(unknown)]
+for folder in ("src", "include/smeta", "drivers"):
+    for file in sorted((root / folder).rglob("*.[ch]pp")):
+        relative = file.relative_to(root)
+        module = None if folder == "drivers" else file.relative_to(root / folder).parts[0]
+        if module is not None and module not in allowed:
+            faults.append(f"{relative}: no smeta_module({module}) in src/CMakeLists.txt")
+            continue
+        for number, line in enumerate(file.read_text().splitlines(), 1):
+            match = re.match(r'\s*#\s*include\s*[<"]([^>"]+)[>"]', line)
+            if not match:
+                continue
+            what, where = match.group(1), f"{relative}:{number}"
+            parts = what.split("/")
+            if re.fullmatch(r"(mpi|hdf5)(_\w+)?\.h", parts[-1]) and relative.parts[:2] not in (("src", "comm"), ("src", "io")):
+                faults.append(f"{where}: {what} outside src/comm and src/io")
+            if ".." in parts:
+                faults.append(f"{where}: {what} reaches into another folder")
+            if module and parts[0] == "smeta" and len(parts) > 2 and parts[1] not in allowed[module]:
+                faults.append(f"{where}: {module} may not include {what} (it may: {' '.join(sorted(allowed[module]))})")
+
+print("\n".join(faults) if faults else f"layers: {len(allowed)} modules, no fault")
+sys.exit(1 if faults else 0)
