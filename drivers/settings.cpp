@@ -4,6 +4,9 @@ namespace smeta::drivers {
 
 Settings::Settings() {
     table.add("seed", seed, "seed of every random draw");
+    bind(table, model);
+    bind(table, loss);
+    bind(table, train);
 }
 
 }  // namespace smeta::drivers

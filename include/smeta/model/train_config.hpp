@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "smeta/core/config.hpp"
+#include "smeta/model/network.hpp"
 
 namespace smeta::model {
 
@@ -14,7 +15,6 @@ namespace smeta::model {
 enum class TrainMode { Auto, Single, Multi, Custom };
 /// How partial results of lanes are combined: see docs/mpi_semantics.md.
 enum class Reduction { Fast, FixedTree };
-enum class BatchCode { OneHot, Embedding };
 /// The loss of a modality's reconstruction, as it is named in the configuration.
 enum class ReconstructionLoss { Auto, Zinb, Gaussian, ZeroInflatedGaussian, Mse };
 enum class Schedule { Constant, Cosine };
@@ -25,7 +25,7 @@ struct ModelConfig {
     std::vector<std::int64_t> hidden = {128};
     double dropout = 0.1;
     std::vector<std::string> batch_keys = {"auto"};  ///< obs columns; "auto": see the key's meaning
-    BatchCode batch_embedding = BatchCode::Embedding;
+    BatchEncoding batch_embedding = BatchEncoding::Embedding;
     std::int64_t embedding_size = 8;
     double sm_target = 1e3;  ///< 0: intensities as they are
     ReconstructionLoss st_likelihood = ReconstructionLoss::Auto;
@@ -116,9 +116,9 @@ struct ConfigEnum<model::Reduction> {
         {model::Reduction::Fast, "fast"}, {model::Reduction::FixedTree, "fixed_tree"}};
 };
 template <>
-struct ConfigEnum<model::BatchCode> {
-    static constexpr std::pair<model::BatchCode, std::string_view> kNames[] = {
-        {model::BatchCode::OneHot, "onehot"}, {model::BatchCode::Embedding, "embedding"}};
+struct ConfigEnum<model::BatchEncoding> {
+    static constexpr std::pair<model::BatchEncoding, std::string_view> kNames[] = {
+        {model::BatchEncoding::OneHot, "onehot"}, {model::BatchEncoding::Embedding, "embedding"}};
 };
 template <>
 struct ConfigEnum<model::ReconstructionLoss> {

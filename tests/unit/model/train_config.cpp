@@ -39,7 +39,7 @@ kl = 0.5
 )",
                             "test.toml");
     EXPECT_EQ(config.model.hidden, (std::vector<std::int64_t>{64, 32}));
-    EXPECT_EQ(config.model.batch_embedding, BatchCode::OneHot);
+    EXPECT_EQ(config.model.batch_embedding, BatchEncoding::OneHot);
     EXPECT_EQ(config.model.sm_likelihood, ReconstructionLoss::ZeroInflatedGaussian);
     EXPECT_EQ(config.train.reduction, Reduction::FixedTree);
     const LossWeights weights = resolve_weights(config.train, config.loss, kBoth, 1);

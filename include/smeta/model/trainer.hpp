@@ -1,0 +1,117 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "smeta/atlas/batch_plan.hpp"
+#include "smeta/atlas/batch_stream.hpp"
+#include "smeta/atlas/row_source.hpp"
+#include "smeta/atlas/run.hpp"
+#include "smeta/comm/comm.hpp"
+#include "smeta/comm/spot_partition.hpp"
+#include "smeta/core/timing.hpp"
+#include "smeta/model/checkpoint.hpp"
+#include "smeta/model/cvae.hpp"
+#include "smeta/model/run_model.hpp"
+#include "smeta/model/train_config.hpp"
+#include "smeta/nn/adamw.hpp"
+
+namespace smeta::model {
+
+struct TrainerOptions {
+    ModelConfig model;
+    LossConfig loss;
+    TrainConfig train;
+    std::uint64_t seed = 1;
+    /// "key = value" lines of `identity_sections()`: compared with the checkpoint's.
+    std::string identity;
+    /// Asked once a step on every rank; true on any rank stops all of them at a checkpoint after
+    /// that step.
+    std::function<bool()> stop_requested;
+};
+
+enum class TrainOutcome { Finished, StoppedAtCheckpoint };
+
+/// Trains the model of one run on all ranks of a communicator (docs/mpi_semantics.md). Constructor
+/// and functions are collective; errors are thrown on every rank. The run's folder gets
+/// metrics.jsonl, checkpoints/ and, at the end, model.h5, all written by rank 0.
+class Trainer {
+  public:
+    /// Reads what is equal on all ranks, not the rows. Throws ConfigError when the settings do not
+    /// fit the run: more ranks than lanes, fewer than two training rows, patience without
+    /// validation, an unknown batch key.
+    Trainer(const comm::Comm& comm, const atlas::Run& run, TrainerOptions options,
+            core::Timings& timings);
+    ~Trainer();
+    Trainer(const Trainer&) = delete;
+    Trainer& operator=(const Trainer&) = delete;
+
+    /// Goes on from the newest sound checkpoint if there is one. Throws ConfigError when it is of
+    /// other settings (see `check_identity`), NumericError on every rank when the loss or the
+    /// gradient is not finite.
+    TrainOutcome train();
+
+    std::int64_t training_rows() const { return training_rows_.rows(); }
+    std::int64_t validation_rows() const { return validation_rows_.rows(); }
+    const NetworkOptions& network() const { return cvae_->options(); }
+
+  private:
+    /// Rows, plan and stream of the training or of the validation rows.
+    struct Feed {
+        std::unique_ptr<atlas::BatchPlan> plan;
+        std::unique_ptr<comm::SpotPartition> partition;
+        std::unique_ptr<atlas::BatchStream> stream;
+        StepReducer<float> reducer;
+    };
+
+    void make_feed(Feed& feed, const atlas::RowSet& rows);
+    void load_rows();
+    void report_absent_modalities() const;
+    RunIdentity identity() const;
+    void resume();
+    void start_fresh();
+    void restore(TrainState state);
+    void capture();
+    TrainOutcome run_epochs();
+    void train_step(std::int64_t step);
+    std::vector<Chunk> chunks(const Feed& feed, std::int64_t step) const;
+    EpochSums validate();
+    void finish_epoch();
+    void append_metrics(const EpochSums* validation);
+    void update_early_stopping(const EpochSums& validation);
+    void save_checkpoint();
+    /// Whether to stop and whether a checkpoint is due, agreed by all ranks.
+    struct StepVote {
+        bool stop = false;
+        bool checkpoint = false;
+    };
+    StepVote vote();
+    [[noreturn]] void stop_on_numbers(const std::vector<Chunk>& rows, std::int64_t step,
+                                      double loss, double norm) const;
+    void write_model();
+
+    const comm::Comm& comm_;
+    const atlas::Run& run_;
+    TrainerOptions options_;
+    core::Timings& timings_;
+    LossWeights weights_;
+    std::unique_ptr<atlas::RowSource> source_;
+    atlas::RowSet training_rows_;
+    atlas::RowSet validation_rows_;
+    Feed training_;
+    Feed validation_;
+    std::vector<std::vector<float>> mean_inputs_;
+    std::unique_ptr<Cvae<float>> cvae_;
+    nn::AdamW<float> adam_;
+    std::optional<CheckpointStore> checkpoints_;
+    TrainState state_;
+    double learning_rate_ = 0;
+    double seconds_before_ = 0;  ///< of the epoch, in earlier starts
+    std::chrono::steady_clock::time_point epoch_start_;
+    std::chrono::steady_clock::time_point last_checkpoint_;
+};
+
+}  // namespace smeta::model

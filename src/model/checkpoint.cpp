@@ -1,0 +1,189 @@
+#include "smeta/model/checkpoint.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <map>
+#include <sstream>
+
+#include <boost/archive/binary_iarchive.hpp>
+#include <boost/archive/binary_oarchive.hpp>
+#include <boost/iostreams/device/array.hpp>
+#include <boost/iostreams/stream.hpp>
+#include <boost/serialization/string.hpp>
+#include <boost/serialization/vector.hpp>
+#include <fmt/format.h>
+
+#include "smeta/core/error.hpp"
+#include "smeta/core/hash.hpp"
+#include "smeta/core/log.hpp"
+#include "smeta/io/atomic_file.hpp"
+
+namespace smeta::model {
+
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "the container is little-endian");
+
+constexpr std::array<char, 8> kMagic = {'S', 'M', 'E', 'T', 'A', 'C', 'K', 'P'};
+constexpr std::uint32_t kVersion = 1;
+constexpr std::string_view kSuffix = ".ckpt";
+
+struct Header {
+    std::array<char, 8> magic = kMagic;
+    std::uint32_t version = kVersion;
+    std::uint32_t reserved = 0;
+    std::uint64_t length = 0;
+    core::Hash128 checksum;
+};
+static_assert(sizeof(Header) == 40);
+
+core::Hash128 checksum(std::span<const char> payload) {
+    return core::hash128(std::as_bytes(payload));
+}
+
+// "key = value" lines as a map.
+std::map<std::string, std::string> parse_lines(const std::string& config) {
+    std::map<std::string, std::string> values;
+    std::istringstream lines(config);
+    for (std::string line; std::getline(lines, line);) {
+        const auto at = line.find(" = ");
+        if (at != std::string::npos) values[line.substr(0, at)] = line.substr(at + 3);
+    }
+    return values;
+}
+
+std::string value_or_unset(const std::map<std::string, std::string>& values,
+                           const std::string& key) {
+    const auto at = values.find(key);
+    return at == values.end() ? "(unset)" : at->second;
+}
+
+bool may_change(const std::string& key, const std::string& stored, const std::string& now) {
+    if (key == "train.checkpoint_minutes" || key == "train.checkpoints_kept") return true;
+    return key == "train.epochs" && std::stoll(now) >= std::stoll(stored);
+}
+
+}  // namespace
+
+std::string encode_checkpoint(const TrainState& state) {
+    std::ostringstream payload;
+    {
+        boost::archive::binary_oarchive archive(payload);
+        archive << state;
+    }
+    const std::string body = std::move(payload).str();
+    Header header;
+    header.length = body.size();
+    header.checksum = checksum(body);
+    std::string bytes(sizeof(Header), '\0');
+    std::memcpy(bytes.data(), &header, sizeof(Header));
+    return bytes + body;
+}
+
+TrainState decode_checkpoint(std::span<const char> bytes, const std::string& file) {
+    const auto damaged = [&](std::string expected, std::string found) {
+        return core::FormatError({.file = file,
+                                  .object = "checkpoint",
+                                  .expected = std::move(expected),
+                                  .found = std::move(found),
+                                  .hint = "the checkpoint before it is used where there is one"});
+    };
+    Header header;
+    if (bytes.size() < sizeof(Header))
+        throw damaged(fmt::format("a header of {} bytes", sizeof(Header)),
+                      fmt::format("{} bytes", bytes.size()));
+    std::memcpy(static_cast<void*>(&header), bytes.data(), sizeof(Header));
+    if (header.magic != kMagic) throw damaged("the magic SMETACKP", "other bytes");
+    if (header.version != kVersion)
+        throw damaged(fmt::format("format version {}", kVersion),
+                      fmt::format("version {}", header.version));
+    const auto payload = bytes.subspan(sizeof(Header));
+    if (payload.size() != header.length)
+        throw damaged(fmt::format("{} bytes of content", header.length),
+                      fmt::format("{}", payload.size()));
+    if (checksum(payload) != header.checksum)
+        throw damaged("content of checksum " + core::to_hex(header.checksum),
+                      core::to_hex(checksum(payload)));
+    TrainState state;
+    try {
+        boost::iostreams::stream<boost::iostreams::array_source> stream(payload.data(),
+                                                                        payload.size());
+        boost::archive::binary_iarchive archive(stream);
+        archive >> state;
+    } catch (const boost::archive::archive_exception& error) {
+        throw damaged("an archive of this version of Boost.Serialization", error.what());
+    }
+    return state;
+}
+
+void check_identity(const RunIdentity& stored, const RunIdentity& now) {
+    const auto before = parse_lines(stored.config);
+    const auto after = parse_lines(now.config);
+    auto keys = before;
+    keys.insert(after.begin(), after.end());
+    for (const auto& [key, ignored] : keys) {
+        const std::string old_value = value_or_unset(before, key);
+        const std::string new_value = value_or_unset(after, key);
+        if (old_value != new_value && !may_change(key, old_value, new_value))
+            throw core::ConfigError(fmt::format(
+                "{} was {} when this run began and is {} now; a run goes on only as it began "
+                "(train.epochs may grow): restore the value, or start anew with --fresh",
+                key, old_value, new_value));
+    }
+    const auto refuse = [](std::string_view what) {
+        throw core::ConfigError(fmt::format(
+            "{} changed since this run's checkpoint was written; start anew with --fresh", what));
+    };
+    if (stored.inputs_hash != now.inputs_hash) refuse("the run's inputs (inputs.json)");
+    if (stored.features_hash != now.features_hash) refuse("the run's features (features.h5)");
+    if (stored.categories != now.categories) refuse("the set of batch categories");
+    if (stored.lanes != now.lanes || stored.seed != now.seed) refuse("the seed or lanes");
+}
+
+CheckpointStore::CheckpointStore(std::filesystem::path folder, std::int64_t kept)
+    : folder_(std::move(folder)), kept_(kept) {}
+
+std::vector<std::string> CheckpointStore::names() const {
+    std::vector<std::string> found;
+    if (!std::filesystem::is_directory(folder_)) return found;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_))
+        if (const auto name = entry.path().filename().string(); name.ends_with(kSuffix))
+            found.push_back(name);
+    std::sort(found.begin(), found.end());
+    return found;
+}
+
+void CheckpointStore::save(const TrainState& state) const {
+    std::filesystem::create_directories(folder_);
+    const auto path =
+        folder_ / fmt::format("epoch-{:06}-step-{:08}{}", state.epoch, state.step, kSuffix);
+    io::write_atomically(path.string(), encode_checkpoint(state));
+    // Leftovers of writers that died: the run's lock says that nobody else is writing.
+    for (const auto& entry : std::filesystem::directory_iterator(folder_))
+        if (io::is_temporary_name(entry.path().filename().string()))
+            std::filesystem::remove(entry.path());
+    auto all = names();
+    while (static_cast<std::int64_t>(all.size()) > kept_) {
+        std::filesystem::remove(folder_ / all.front());
+        all.erase(all.begin());
+    }
+}
+
+std::string CheckpointStore::load_newest() const {
+    const auto all = names();
+    for (auto name = all.rbegin(); name != all.rend(); ++name) {
+        const auto path = folder_ / *name;
+        try {
+            std::string bytes = io::read_text_file(path.string());
+            decode_checkpoint(bytes, path.string());
+            return bytes;
+        } catch (const core::Error& error) {
+            core::log_warning("skipping a damaged checkpoint: {}", error.what());
+        }
+    }
+    return {};
+}
+
+}  // namespace smeta::model
