@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "smeta/nn/gemm.hpp"
+
+namespace smeta::nn {
+
+/// What a first layer sees of the stored values.
+enum class Transform { None, Log1p };
+
+/// Share of non-zero entries above which a dense product is faster than a sparse one (measured:
+/// docs/numerics.md).
+inline constexpr double kDenseAbove = 0.4;
+
+/// The input of a first layer: rows x features, dense or by rows and by columns, after the
+/// transform.
+template <class R>
+struct LayerInput {
+    std::int64_t rows = 0;
+    std::int32_t cols = 0;
+    bool is_dense = false;
+    core::Matrix<R> dense;                ///< rows x cols when dense
+    std::vector<std::int64_t> row_start;  ///< rows + 1
+    std::vector<std::int32_t> column;     ///< of each entry, by rows
+    std::vector<R> by_row;
+    std::vector<std::int64_t> column_start;  ///< cols + 1
+    std::vector<std::int32_t> row;           ///< of each entry, by columns
+    std::vector<R> by_column;
+};
+
+/// Transforms the values and chooses the form; buffers of `input` are reused.
+template <class R>
+void prepare_input(const core::CsrView& values, Transform transform, LayerInput<R>& input,
+                   double dense_above = kDenseAbove);
+
+/// y (rows x out) = x w, with w (cols x out). Per row the entries are added in the order of
+/// columns.
+template <class R>
+void input_forward(const LayerInput<R>& x, const ConstView<R>& w, View<R> y);
+/// dw (cols x out) = x' dy. Every element is written.
+template <class R>
+void input_backward(const LayerInput<R>& x, const ConstView<R>& dy, View<R> dw);
+
+}  // namespace smeta::nn

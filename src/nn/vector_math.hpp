@@ -1,0 +1,95 @@
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+
+/// exp, log and log1p that compilers vectorise: branch-free for float (Cephes polynomials, 2 ulp),
+/// the library's for double.
+namespace smeta::nn::detail {
+
+inline double exp_of(double x) {
+    return std::exp(x);
+}
+inline double log_of(double x) {
+    return std::log(x);
+}
+inline double log1p_of(double x) {
+    return std::log1p(x);
+}
+
+/// exp for x <= 88; at least 1e-38 (so never 0, also for -inf).
+inline float exp_of(float x) {
+    x = x > 88.0F ? 88.0F : x;
+    x = x < -87.0F ? -87.0F : x;
+    const float n = (x * 1.44269504088896341F + 12582912.0F) - 12582912.0F;
+    float r = x - n * 0.693359375F;
+    r += n * 2.12194440e-4F;
+    float p = 1.9875691500e-4F;
+    p = p * r + 1.3981999507e-3F;
+    p = p * r + 8.3334519073e-3F;
+    p = p * r + 4.1665795894e-2F;
+    p = p * r + 1.6666665459e-1F;
+    p = p * r + 5.0000001201e-1F;
+    p = p * r * r + r + 1.0F;
+    return p * std::bit_cast<float>((static_cast<std::int32_t>(n) + 127) << 23);
+}
+
+/// log for normal positive x; smaller ones count as the smallest normal.
+inline float log_of(float x) {
+    x = x < 1.17549435e-38F ? 1.17549435e-38F : x;
+    const std::int32_t bits = std::bit_cast<std::int32_t>(x);
+    // The mantissa in [sqrt(1/2), sqrt(2)): the exponent steps where the mantissa passes sqrt(2).
+    const std::int32_t offset = bits - 0x3f3504f3;
+    const auto e = static_cast<float>(offset >> 23);
+    const float m = std::bit_cast<float>((offset & 0x007fffff) + 0x3f3504f3) - 1.0F;
+    const float z = m * m;
+    float p = 7.0376836292e-2F;
+    p = p * m - 1.1514610310e-1F;
+    p = p * m + 1.1676998740e-1F;
+    p = p * m - 1.2420140846e-1F;
+    p = p * m + 1.4249322787e-1F;
+    p = p * m - 1.6668057665e-1F;
+    p = p * m + 2.0000714765e-1F;
+    p = p * m - 2.4999993993e-1F;
+    p = p * m + 3.3333331174e-1F;
+    float y = p * m * z;
+    y += e * -2.12194440e-4F;
+    y -= 0.5F * z;
+    return m + y + e * 0.693359375F;
+}
+
+/// log(1 + x) for x >= 0, with the rounding of 1 + x put right.
+inline float log1p_of(float x) {
+    const float u = 1.0F + x;
+    return log_of(u) + (x - (u - 1.0F)) / u;
+}
+
+/// log(1 + exp(v)) and 1 / (1 + exp(-v)), from one exponential.
+template <class R>
+struct Soft {
+    R plus;
+    R sigmoid;
+};
+
+template <class R>
+inline Soft<R> soft(R v) {
+    const R e = exp_of(-std::abs(v));
+    const R inverse = 1 / (1 + e);
+    return {(v > 0 ? v : R(0)) + log1p_of(e), v > 0 ? inverse : e * inverse};
+}
+
+/// Sum in a fixed order that vectorises: 16 partial sums, then those in order, in double.
+template <class R>
+double ordered_sum(const R* value, std::int64_t count) {
+    R lane[16] = {};
+    std::int64_t i = 0;
+    for (; i + 16 <= count; i += 16)
+        for (int k = 0; k < 16; ++k) lane[k] += value[i + k];
+    for (int k = 0; i < count; ++i, ++k) lane[k] += value[i];
+    double sum = 0;
+    for (const R part : lane) sum += static_cast<double>(part);
+    return sum;
+}
+
+}  // namespace smeta::nn::detail
