@@ -38,6 +38,7 @@ void install_signal_handlers() {
 
 void add_commands(CommandLine& line) {
     add_config(line);
+    add_simulate(line);
 }
 
 /// Parses on every rank alike. Returns the exit code when the command line itself answers (help,

@@ -7,8 +7,8 @@ namespace smeta::simulate {
 
 /// Creates the folder and its parents; IoError where that fails.
 void make_folder(const std::filesystem::path& folder);
-/// Writes the file under a temporary name and renames it, so that jobs which write the same file
-/// meet no half of it. IoError.
+/// Replaces the file whole (io/atomic_file.hpp), so that jobs which write the same file meet no
+/// half of it. IoError.
 void write_text_file(const std::filesystem::path& file, const std::string& text);
 
 }  // namespace smeta::simulate
