@@ -69,17 +69,40 @@ Image read_png(const std::string& path) {
     return image;
 }
 
-void write_png(const std::string& path, const Image& image) {
+namespace {
+
+void describe(const Image& image, png_image& png) {
     core::check(image.channels == 1 || image.channels == 3 || image.channels == 4,
                 "an image of 1, 3 or 4 channels");
     core::check(image.height > 0 && image.width > 0 &&
                     static_cast<std::int64_t>(image.values.size()) ==
                         image.height * image.width * image.channels,
                 "height x width x channels samples");
+    png.height = static_cast<png_uint_32>(image.height);
+    png.width = static_cast<png_uint_32>(image.width);
+    png.format = format_of(image.channels);
+}
+
+}  // namespace
+
+std::vector<std::uint8_t> encode_png(const Image& image) {
     PngImage writer;
-    writer.png.height = static_cast<png_uint_32>(image.height);
-    writer.png.width = static_cast<png_uint_32>(image.width);
-    writer.png.format = format_of(image.channels);
+    describe(image, writer.png);
+    const auto write = [&](void* memory, png_alloc_size_t& bytes) {
+        if (png_image_write_to_memory(&writer.png, memory, &bytes, 0, image.values.data(), 0,
+                                      nullptr) == 0)
+            throw core::InvariantError(fmt::format("cannot encode a PNG: {}", writer.png.message));
+    };
+    png_alloc_size_t bytes = PNG_IMAGE_PNG_SIZE_MAX(writer.png);
+    std::vector<std::uint8_t> result(bytes);
+    write(result.data(), bytes);
+    result.resize(bytes);
+    return result;
+}
+
+void write_png(const std::string& path, const Image& image) {
+    PngImage writer;
+    describe(image, writer.png);
     File file = open_file(path, "wb", "write");
     errno = 0;
     const int done =

@@ -23,6 +23,8 @@ Image read_png(const std::string& path);
 
 /// Writes a PNG (no time stamp: equal images give equal files). Throws IoError. Local.
 void write_png(const std::string& path, const Image& image);
+/// The same file in memory. Local.
+std::vector<std::uint8_t> encode_png(const Image& image);
 
 /// Mean over boxes of factor x factor samples (smaller at the right and lower edges), rounded to
 /// nearest.
