@@ -21,22 +21,26 @@ void Sha1::block(const std::byte* bytes) {
     std::uint32_t c = state_[2];
     std::uint32_t d = state_[3];
     std::uint32_t e = state_[4];
+    // Five rounds at a time, so that the words change their roles without being moved.
     const auto rounds = [&](int first, std::uint32_t constant, auto mix) {
-        for (int i = first; i < first + 20; ++i) {
-            const std::uint32_t next = std::rotl(a, 5) + mix() + e + constant + w[i];
-            e = d;
-            d = c;
-            c = std::rotl(b, 30);
-            b = a;
-            a = next;
+        const auto one = [&](std::uint32_t v, std::uint32_t& x, std::uint32_t y, std::uint32_t z,
+                             std::uint32_t& last, int i) {
+            last += std::rotl(v, 5) + mix(x, y, z) + constant + w[i];
+            x = std::rotl(x, 30);
+        };
+        for (int i = first; i < first + 20; i += 5) {
+            one(a, b, c, d, e, i);
+            one(e, a, b, c, d, i + 1);
+            one(d, e, a, b, c, i + 2);
+            one(c, d, e, a, b, i + 3);
+            one(b, c, d, e, a, i + 4);
         }
     };
-    const auto choose = [&] { return (b & c) | (~b & d); };
-    const auto parity = [&] { return b ^ c ^ d; };
-    const auto majority = [&] { return (b & c) | (b & d) | (c & d); };
-    rounds(0, 0x5A827999, choose);
+    using Word = std::uint32_t;
+    const auto parity = [](Word x, Word y, Word z) { return x ^ y ^ z; };
+    rounds(0, 0x5A827999, [](Word x, Word y, Word z) { return z ^ (x & (y ^ z)); });
     rounds(20, 0x6ED9EBA1, parity);
-    rounds(40, 0x8F1BBCDC, majority);
+    rounds(40, 0x8F1BBCDC, [](Word x, Word y, Word z) { return (x & y) | (z & (x | y)); });
     rounds(60, 0xCA62C1D6, parity);
     state_[0] += a;
     state_[1] += b;
