@@ -144,6 +144,18 @@ Decoded<R> Cvae<R>::decode(std::int32_t block, const core::Matrix<R>& latent,
     return out;
 }
 
+template <class R>
+Posterior<R> Cvae<R>::posterior(std::size_t chunk) const {
+    core::check(chunk < workspace_->states.size(), "the last step had this chunk");
+    const detail::ChunkState<R>& s = workspace_->states[chunk];
+    Posterior<R> out{s.latent, core::Matrix<R>::Zero(s.latent.rows(), s.latent.cols()), s.z};
+    for (std::int64_t k = 0; k < s.full_rows(); ++k)
+        out.variance.row(s.full[k]) = s.variance.row(k);
+    return out;
+}
+
+template Posterior<float> Cvae<float>::posterior(std::size_t) const;
+template Posterior<double> Cvae<double>::posterior(std::size_t) const;
 template Encoded<float> Cvae<float>::encode(const Chunk&) const;
 template Encoded<double> Cvae<double>::encode(const Chunk&) const;
 template Decoded<float> Cvae<float>::decode(std::int32_t, const core::Matrix<float>&,

@@ -117,6 +117,15 @@ struct Decoded {
     core::Matrix<R> gate;       ///< logits of the zero inflation; empty without one
 };
 
+/// Posterior of one chunk's rows in the last step, rows x latent. Rows that lack a modality have
+/// variance 0 and z = latent.
+template <class R>
+struct Posterior {
+    core::Matrix<R> latent;
+    core::Matrix<R> variance;
+    core::Matrix<R> z;  ///< what the decoders got
+};
+
 template <class R>
 class CvaeWorkspace;
 
@@ -176,6 +185,9 @@ class Cvae {
     Decoded<R> decode(std::int32_t block, const core::Matrix<R>& latent,
                       std::span<const std::int32_t> codes, std::span<const std::int32_t> samples,
                       std::span<const double> libraries) const;
+
+    /// Of chunk `chunk` of the last `train_step` or `evaluate`. Local.
+    Posterior<R> posterior(std::size_t chunk) const;
 
     /// For tests: noise given a chunk (rows x latent), in the place of the keyed draws; empty:
     /// keyed draws.
