@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "smeta/core/config.hpp"
+
+namespace smeta::align {
+
+/// Where the transform of imaging coordinates comes from. Auto: given where the sample has a
+/// transform, else identity.
+enum class AlignMethod { Auto, Identity, Given, Fit };
+
+struct AlignConfig {
+    AlignMethod method = AlignMethod::Auto;
+};
+
+/// Reassignment of imaging pixels to spots (SpatialMETA: 5 nearest within 1.5 times the smallest
+/// spot distance) and the thresholds that need both modalities (unset = off).
+struct ReassignConfig {
+    std::int64_t neighbors = 5;
+    double radius_factor = 1.5;
+    bool drop_uncovered = false;
+    std::optional<double> min_intensity;
+    std::optional<double> max_counts;
+};
+
+/// Adds the keys align.*, reassign.*.
+void bind(core::ConfigTable& table, AlignConfig& config);
+void bind(core::ConfigTable& table, ReassignConfig& config);
+
+}  // namespace smeta::align
+
+template <>
+struct smeta::core::ConfigEnum<smeta::align::AlignMethod> {
+    using E = smeta::align::AlignMethod;
+    static constexpr std::pair<E, std::string_view> kNames[] = {
+        {E::Auto, "auto"}, {E::Identity, "identity"}, {E::Given, "given"}, {E::Fit, "fit"}};
+};

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "smeta/comm/comm.hpp"
+#include "smeta/core/config.hpp"
+
+namespace smeta::atlas {
+
+/// Canonical text of the keys that begin with `prefix`, for a configuration struct with a
+/// `bind(core::ConfigTable&, Config&)`: what a stage's key is hashed from.
+template <class Config>
+std::string canonical_config(Config config, const std::string& prefix) {
+    core::ConfigTable table;
+    bind(table, config);
+    return table.canonical({prefix});
+}
+
+/// Runs `work` for every sample of this rank (sample i belongs to rank i modulo ranks) and logs the
+/// line that it returns for each (nothing when empty), in the samples' order whatever the ranks. An
+/// error on any rank is thrown on all. Collective; `work` contains no collective.
+void for_own_samples(const comm::Comm& comm, const std::vector<std::string>& samples,
+                     const std::function<std::string(const std::string&)>& work);
+
+}  // namespace smeta::atlas
