@@ -205,4 +205,20 @@ void H5Object::set_attribute(std::string_view name, std::span<const std::string>
                     texts.empty() ? nullptr : static_cast<const void*>(pointers.data()));
 }
 
+void H5Object::set_bytes_attribute(std::string_view name, std::span<const std::string> texts) {
+    std::size_t width = 1;
+    for (const auto& text : texts) width = std::max(width, text.size());
+    std::string padded;
+    for (const auto& text : texts) {
+        require_text(text);
+        padded += text;
+        padded.append(width - text.size(), '\0');
+    }
+    const H5Id type(H5Tcopy(H5T_C_S1));
+    H5Tset_size(type.get(), width);
+    H5Tset_strpad(type.get(), H5T_STR_NULLPAD);
+    write_attribute(*state_, id_.get(), name, type.get(), {texts.size()},
+                    texts.empty() ? nullptr : static_cast<const void*>(padded.data()));
+}
+
 }  // namespace smeta::io

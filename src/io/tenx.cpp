@@ -149,7 +149,7 @@ AnnData read_tenx_h5(const std::string& path, const TenxOptions& options) {
                                  path);
 }
 
-void write_tenx_h5(const std::string& path, const AnnData& data, const std::string& genome) {
+void write_tenx_h5(const std::string& path, const AnnData& data, const std::string& library) {
     core::check(data.x.has_value(), "counts to write");
     const core::CountsCsr x = to_csr(*data.x);
     const std::int64_t genes = x.cols;
@@ -172,6 +172,7 @@ void write_tenx_h5(const std::string& path, const AnnData& data, const std::stri
         root.set_attribute("chemistry_description", "simulated");
         root.set_attribute("software_version", fmt::format("smeta-{}", core::kVersion));
         root.set_attribute("version", 2);
+        root.set_bytes_attribute("library_ids", std::vector<std::string>{library});
         H5Group matrix = root.create_group("matrix");
         matrix.write_texts("barcodes", data.obs.index);
         matrix.write("data", counts, chunked(counts.size()));
@@ -185,7 +186,7 @@ void write_tenx_h5(const std::string& path, const AnnData& data, const std::stri
                                        : data.var.index);
         features.write_texts("name", data.var.index);
         features.write_texts("feature_type", std::vector<std::string>(genes, "Gene Expression"));
-        features.write_texts("genome", std::vector<std::string>(genes, genome));
+        features.write_texts("genome", std::vector<std::string>(genes, "unspecified"));
         features.write_texts("_all_tag_keys", std::vector<std::string>{"genome"});
     }
     file.close();

@@ -270,7 +270,7 @@ void write_visium(const std::string& folder, const VisiumSection& section) {
     std::error_code code;
     fs::create_directories(spatial, code);
     if (code) throw core::IoError::from_errno("create", spatial.string(), code.value());
-    write_tenx_h5((outs / "filtered_feature_bc_matrix.h5").string(), *section.data);
+    write_tenx_h5((outs / "filtered_feature_bc_matrix.h5").string(), *section.data, section.sample);
     const auto write_text = [&](const char* name, const std::string& text) {
         const std::string path = (spatial / name).string();
         errno = 0;

@@ -147,6 +147,8 @@ class H5Object {
     void set_attribute(std::string_view name, bool value);
     void set_attribute(std::string_view name, std::span<const std::int64_t> values);
     void set_attribute(std::string_view name, std::span<const std::string> texts);
+    /// Fixed-length bytes, as numpy's S type: what 10x files have and scanpy decodes.
+    void set_bytes_attribute(std::string_view name, std::span<const std::string> texts);
 
   protected:
     H5Object(std::shared_ptr<detail::H5FileState> state, detail::H5Id id, std::string path);

@@ -27,8 +27,9 @@ AnnData read_tenx_mtx(const std::string& folder, const TenxOptions& options = {}
 bool is_tenx_mtx(const std::string& folder);
 
 /// Writes a version 3 matrix (data int32: X must hold whole numbers below 2^31, else
-/// InvariantError); gene_id where var has it, else the names. Throws IoError. Local.
+/// InvariantError); gene_id where var has it, else the names; `library` is what Python's readers
+/// call the section. Throws IoError. Local.
 void write_tenx_h5(const std::string& path, const AnnData& data,
-                   const std::string& genome = "unspecified");
+                   const std::string& library = "sample");
 
 }  // namespace smeta::io

@@ -69,6 +69,7 @@ void attach_visium_spatial(AnnData& data, const std::string& spatial_folder,
 
 /// What write_visium writes. `data`: X counts, obs index = barcodes, var index and gene_id.
 struct VisiumSection {
+    std::string sample = "sample";  ///< library id in the matrix
     const AnnData* data = nullptr;
     std::vector<VisiumPosition> positions;  ///< of all spots of the array, in tissue or not
     VisiumScale scale;
