@@ -1,12 +1,11 @@
 #include "smeta/report/report.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <fstream>
 
 #include <nlohmann/json.hpp>
 
 #include "smeta/core/error.hpp"
+#include "smeta/io/atomic_file.hpp"
 
 #include "page.hpp"
 
@@ -73,19 +72,6 @@ Json training_json(const ReportData& data) {
             {"last_loss", last.loss}};
 }
 
-void write_atomically(const fs::path& path, const std::string& text) {
-    const fs::path temporary = path.string() + ".tmp";
-    {
-        std::ofstream file(temporary, std::ios::binary);
-        file.write(text.data(), static_cast<std::streamsize>(text.size()));
-        file.close();
-        if (!file) throw core::IoError::from_errno("write", temporary.string(), errno);
-    }
-    std::error_code error;
-    fs::rename(temporary, path, error);
-    if (error) throw core::IoError::from_errno("write", path.string(), error.value());
-}
-
 }  // namespace
 
 std::int32_t ReportData::clusters() const {
@@ -145,14 +131,14 @@ void write_report(const ReportData& data, const fs::path& folder) {
     if (error) throw core::IoError::from_errno("create", folder.string(), error.value());
     const auto figures = all_figures(data);
     for (const auto& placed : figures)
-        write_atomically(folder / "figures" / (placed.figure.svg.id() + ".svg"),
-                         placed.figure.svg.file());
+        io::write_atomically((folder / "figures" / (placed.figure.svg.id() + ".svg")).string(),
+                             placed.figure.svg.file());
     for (const auto& table : {samples_table(data), inputs_table(data), composition_table(data),
                               mixing_table(data), commands_table(data), timings_table(data)})
         if (!table.rows.empty())
-            write_atomically(folder / "tables" / (table.id + ".tsv"), to_tsv(table));
-    write_atomically(folder / "report.json", report_json(data));
-    write_atomically(folder / "report.html", report_html(data, figures));
+            io::write_atomically((folder / "tables" / (table.id + ".tsv")).string(), to_tsv(table));
+    io::write_atomically((folder / "report.json").string(), report_json(data));
+    io::write_atomically((folder / "report.html").string(), report_html(data, figures));
 }
 
 }  // namespace smeta::report

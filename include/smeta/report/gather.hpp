@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+
+#include "smeta/atlas/atlas.hpp"
+#include "smeta/atlas/run.hpp"
+#include "smeta/report/report_data.hpp"
+
+namespace smeta::report {
+
+struct GatherOptions {
+    std::int64_t features = 3;  ///< of each modality in the reconstruction figures
+    double sm_target = 1e3;     ///< total to which the run scaled its metabolites
+};
+
+/// Reads what the report shows from the run's files and the atlas's stages: results, metrics.jsonl,
+/// history.jsonl, joint files, QC tables, statistics of the selection, stored reconstructions. What
+/// is missing is left out, with a note where a reader would look for it. `mixing`, `created` and
+/// the versions are left to the caller. Local; throws FormatError on a damaged file.
+ReportData gather(const atlas::ShardedAtlas& atlas, const atlas::Run& run,
+                  const GatherOptions& options);
+
+/// Lines of metrics.jsonl and of history.jsonl (see docs/atlas_format.md); FormatError naming
+/// `file` and the line.
+std::vector<EpochMetrics> parse_metrics(const std::string& text, const std::string& file);
+struct History {
+    std::vector<CommandRecord> commands;
+    std::vector<TimingRow> timings;
+};
+History parse_history(const std::string& text, const std::string& file);
+
+}  // namespace smeta::report

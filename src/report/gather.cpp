@@ -1,0 +1,251 @@
+#include "smeta/report/gather.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "smeta/core/error.hpp"
+#include "smeta/io/anndata.hpp"
+#include "smeta/io/atomic_file.hpp"
+
+namespace smeta::report {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr std::size_t kFeatureSamples = 3;  // samples whose reconstruction is shown
+constexpr std::string_view kContribution = "contribution_";
+
+/// uns[a][b]... or nullptr.
+const io::UnsValue* find_uns(const io::UnsDict& uns, std::initializer_list<std::string_view> path) {
+    const io::UnsDict* dict = &uns;
+    const io::UnsValue* value = nullptr;
+    for (const auto name : path) {
+        if (dict == nullptr) return nullptr;
+        const auto found = dict->find(std::string(name));
+        if (found == dict->end()) return nullptr;
+        value = &found->second;
+        dict = std::get_if<io::UnsDict>(&value->value);
+    }
+    return value;
+}
+
+std::optional<double> number_in(const io::UnsValue* value) {
+    if (value == nullptr) return std::nullopt;
+    if (const auto* number = std::get_if<double>(&value->value)) return *number;
+    if (const auto* whole = std::get_if<std::int64_t>(&value->value))
+        return static_cast<double>(*whole);
+    return std::nullopt;
+}
+
+std::optional<Histology> histology_in(const io::UnsDict& uns) {
+    const auto* spatial = find_uns(uns, {"spatial"});
+    const auto* libraries =
+        spatial == nullptr ? nullptr : std::get_if<io::UnsDict>(&spatial->value);
+    if (libraries == nullptr) return std::nullopt;
+    for (const auto& [name, library] : *libraries) {
+        const auto* image = find_uns(*libraries, {name, "images", "lowres"});
+        const auto factor =
+            number_in(find_uns(*libraries, {name, "scalefactors", "tissue_lowres_scalef"}));
+        if (image == nullptr || !factor) continue;
+        if (const auto* array = std::get_if<io::NdArray<std::uint8_t>>(&image->value))
+            return Histology{io::to_image(*array), *factor};
+    }
+    return std::nullopt;
+}
+
+/// Codes of the cluster column as the numbers that its categories are; -1 = none.
+std::vector<std::int32_t> clusters_in(const io::Frame& obs) {
+    const auto* column = obs.find("cluster");
+    const auto* cluster = column == nullptr ? nullptr : std::get_if<io::Categorical>(column);
+    return cluster == nullptr ? std::vector<std::int32_t>{} : cluster->codes;
+}
+
+SampleMap read_map(const atlas::Run& run, const atlas::InputSample& sample) {
+    SampleMap map;
+    map.name = sample.name;
+    map.cohort = sample.cohort;
+    if (!run.has_result(sample.name)) return map;
+    const auto result = run.read_result(sample.name);
+    const auto joint_uns = run.open_joint(sample.name).uns();
+    const auto position = result.obsm.find("spatial");
+    if (position == result.obsm.end() || position->second.cols() < 2) return map;
+    for (Eigen::Index r = 0; r < position->second.rows(); ++r) {
+        map.x.push_back(position->second(r, 0));
+        map.y.push_back(position->second(r, 1));
+    }
+    map.cluster = clusters_in(result.obs);
+    for (const auto& [name, values] : result.obs.columns)
+        if (name.starts_with(kContribution))
+            map.contribution[name.substr(kContribution.size())] =
+                result.obs.as_number(name, run.result_file(sample.name).string());
+    if (const auto* unit = find_uns(joint_uns, {"smeta", "unit"}))
+        if (const auto* text = std::get_if<std::string>(&unit->value)) map.unit = *text;
+    map.microns_per_unit = number_in(find_uns(joint_uns, {"smeta", "microns_per_unit"}));
+    map.histology = histology_in(joint_uns);
+    return map;
+}
+
+SampleSummary summarise_sample(const atlas::ShardedAtlas& atlas, const atlas::Run& run,
+                               const atlas::FeatureSet& features, std::size_t index) {
+    const auto& input = run.inputs().samples[index];
+    SampleSummary summary;
+    summary.name = input.name;
+    summary.cohort = input.cohort;
+    summary.spots = input.rows();
+    for (const auto& file : input.files) {
+        summary.files.push_back(file.path);
+        summary.checksums.push_back(core::to_hex(file.checksum));
+    }
+    const auto* raw = atlas.manifest().find(input.name, atlas::kRaw);
+    std::optional<io::MuData> qc;
+    if (atlas.manifest().find(input.name, atlas::kQc) != nullptr)
+        qc = io::read_h5mu(atlas.stage_file(input.name, atlas::kQc).string());
+    for (const auto& [name, shape] : input.modalities) {
+        ModalitySummary modality;
+        modality.name = name;
+        modality.features = shape.features;
+        if (raw != nullptr && raw->modalities.count(name) != 0)
+            modality.read = raw->modalities.at(name).rows;
+        if (const auto* table = qc ? qc->find(name) : nullptr) {
+            const auto kept = table->obs.as_number("kept", input.name);
+            modality.kept = static_cast<std::int64_t>(std::count(kept.begin(), kept.end(), 1.0));
+        }
+        if (const auto* selected = features.find(name))
+            for (std::size_t f = 0; f < selected->names().size(); ++f)
+                modality.selected += selected->is_measured(static_cast<std::int64_t>(index),
+                                                           static_cast<std::int64_t>(f));
+        summary.modalities.push_back(std::move(modality));
+    }
+    return summary;
+}
+
+/// The run's features of one modality with the highest Moran's I in a sample, best first.
+std::vector<std::string> top_features(const io::MuData& selection, const std::string& sample,
+                                      const atlas::ModalityFeatures& features, std::int64_t count) {
+    const auto* table = selection.find(features.name);
+    const std::string column = "moran_" + sample;
+    if (table == nullptr || table->var.find(column) == nullptr) return {};
+    const auto moran = table->var.as_number(column, "features.h5");
+    const auto position = atlas::positions_in(features.names(), table->var.index);
+    std::vector<std::size_t> order;
+    for (std::size_t f = 0; f < position.size(); ++f)
+        if (position[f] >= 0 && !std::isnan(moran[position[f]])) order.push_back(f);
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+        return moran[position[a]] > moran[position[b]];
+    });
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < order.size() && static_cast<std::int64_t>(i) < count; ++i)
+        names.push_back(features.names()[order[i]]);
+    return names;
+}
+
+/// Measured values of some features as the model sees them: counts, and intensities scaled to
+/// `sm_target` over the run's features.
+core::MatrixF measured_values(const atlas::JointReader& joint,
+                              const atlas::ModalityFeatures& features,
+                              const std::vector<std::string>& wanted, double sm_target) {
+    std::vector<std::int32_t> selected_column(joint.features(features.name), -1);
+    const auto position = atlas::positions_in(features.names(), joint.var(features.name).index);
+    for (std::size_t f = 0; f < position.size(); ++f)
+        if (position[f] >= 0) selected_column[position[f]] = static_cast<std::int32_t>(f);
+    const auto all =
+        core::select_columns(joint.read_rows(features.name, 0, joint.rows()).view(),
+                             selected_column, static_cast<std::int32_t>(features.names().size()));
+    const auto sums = core::row_sums(all.view());
+    std::vector<std::int32_t> column(features.names().size(), -1);
+    for (std::size_t w = 0; w < wanted.size(); ++w)
+        column[static_cast<std::size_t>(
+            std::lower_bound(features.names().begin(), features.names().end(), wanted[w]) -
+            features.names().begin())] = static_cast<std::int32_t>(w);
+    auto values = core::to_dense(
+        core::select_columns(all.view(), column, static_cast<std::int32_t>(wanted.size())).view());
+    if (features.name == "sm")
+        for (Eigen::Index r = 0; r < values.rows(); ++r)
+            if (sums[r] > 0) values.row(r) *= static_cast<float>(sm_target / sums[r]);
+    return values;
+}
+
+std::vector<FeatureMap> read_features(const atlas::Run& run, const std::string& sample,
+                                      const atlas::FeatureSet& features,
+                                      const io::MuData& selection, const GatherOptions& options) {
+    const auto reconstruction = run.read_reconstruction(sample);
+    const auto joint = run.open_joint(sample);
+    core::check(reconstruction.x.has_value(), "a reconstruction has values");
+    const auto values = io::to_dense(*reconstruction.x);
+    std::vector<FeatureMap> result;
+    for (const auto& modality : features.modalities) {
+        if (!joint.has(modality.name)) continue;
+        const auto names = top_features(selection, sample, modality, options.features);
+        if (names.empty()) continue;
+        const auto measured = measured_values(joint, modality, names, options.sm_target);
+        const auto column = atlas::positions_in(names, reconstruction.var.index);
+        for (std::size_t f = 0; f < names.size(); ++f) {
+            if (column[f] < 0) continue;
+            FeatureMap map{names[f], modality.name, {}, {}};
+            for (Eigen::Index r = 0; r < values.rows(); ++r) {
+                map.measured.push_back(measured(r, static_cast<Eigen::Index>(f)));
+                map.reconstructed.push_back(values(r, column[f]));
+            }
+            result.push_back(std::move(map));
+        }
+    }
+    return result;
+}
+
+void add_features(ReportData& data, const atlas::ShardedAtlas& atlas, const atlas::Run& run,
+                  const atlas::FeatureSet& features, const GatherOptions& options) {
+    if (options.features == 0 || atlas.manifest().find("", atlas::kSelect) == nullptr) return;
+    std::optional<io::MuData> selection;
+    std::size_t shown = 0;
+    for (auto& map : data.maps) {
+        if (shown == kFeatureSamples || map.spots() == 0 || !run.has_reconstruction(map.name))
+            continue;
+        if (!selection) selection = io::read_h5mu(atlas.stage_file("", atlas::kSelect).string());
+        map.features = read_features(run, map.name, features, *selection, options);
+        ++shown;
+    }
+}
+
+void add_notes(ReportData& data, const atlas::Run& run) {
+    std::string without;
+    for (const auto& map : data.maps)
+        if (!run.has_result(map.name)) without += (without.empty() ? "" : ", ") + map.name;
+    if (!without.empty()) data.notes.push_back("No result yet (run smeta embed): " + without + ".");
+    if (data.metrics.empty()) data.notes.push_back("The run has no metrics.jsonl.");
+}
+
+}  // namespace
+
+ReportData gather(const atlas::ShardedAtlas& atlas, const atlas::Run& run,
+                  const GatherOptions& options) {
+    ReportData data;
+    data.run = run.name();
+    data.atlas = atlas.path().filename().string();
+    data.inputs_checksum = core::to_hex(run.inputs_checksum());
+    data.config = run.config_toml();
+    const auto features = run.features();
+    for (const auto& modality : features.modalities)
+        data.features.push_back(
+            {modality.name, static_cast<std::int64_t>(modality.names().size())});
+    for (std::size_t s = 0; s < run.inputs().samples.size(); ++s) {
+        data.samples.push_back(summarise_sample(atlas, run, features, s));
+        data.maps.push_back(read_map(run, run.inputs().samples[s]));
+    }
+    if (fs::exists(run.metrics_file()))
+        data.metrics = parse_metrics(io::read_text_file(run.metrics_file().string()),
+                                     run.metrics_file().string());
+    if (fs::exists(run.history_file())) {
+        auto history = parse_history(io::read_text_file(run.history_file().string()),
+                                     run.history_file().string());
+        data.commands = std::move(history.commands);
+        data.timings = std::move(history.timings);
+    }
+    add_features(data, atlas, run, features, options);
+    add_notes(data, run);
+    return data;
+}
+
+}  // namespace smeta::report
