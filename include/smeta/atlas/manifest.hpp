@@ -72,7 +72,6 @@ struct Manifest {
 
     /// nullptr when the sample or the stage is not there. An empty sample means atlas-wide.
     const StageEntry* find(std::string_view sample, std::string_view stage) const;
-    StageEntry* find(std::string_view sample, std::string_view stage);
 };
 
 /// Parses and checks: version, names, safe paths, hex digits, non-negative numbers, no path twice.

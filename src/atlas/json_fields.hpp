@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+#include "smeta/core/hash.hpp"
+
+namespace smeta::atlas::detail {
+
+using Json = nlohmann::json;  // objects ascend by key: equal content, equal text
+
+/// Reads the fields of one JSON object and reports what is wrong by its place in the file
+/// ("samples/A/stages/qc").
+class JsonObject {
+  public:
+    /// FormatError unless `value` is an object. `value` must outlive this.
+    JsonObject(const Json& value, std::string file, std::string place);
+
+    std::string text(const char* field) const;
+    /// At least 0.
+    std::int64_t count(const char* field) const;
+    core::Hash128 checksum(const char* field) const;
+    /// A member object; a missing one is empty.
+    JsonObject object(const char* field) const;
+    /// A member array; a missing one is empty.
+    const Json& array(const char* field) const;
+    bool has(const char* field) const { return value_->contains(field); }
+
+    const Json& value() const { return *value_; }
+    const std::string& file() const { return file_; }
+    std::string place_of(const std::string& field) const;
+    /// The fields that are not `known`, as text; "" when there are none.
+    std::string unknown_fields(std::initializer_list<std::string_view> known) const;
+    [[noreturn]] void fail(const std::string& field, std::string expected, std::string found) const;
+
+  private:
+    const Json* value_;
+    std::string file_;
+    std::string place_;
+};
+
+/// Parses with a limit on the depth; FormatError naming the file and the byte.
+Json parse_json(std::string_view text, const std::string& file);
+/// `fields` with the unknown fields put back.
+Json with_extra(Json fields, const std::string& extra);
+/// Two spaces of indentation and a line feed at the end.
+std::string to_text(const Json& value);
+
+}  // namespace smeta::atlas::detail

@@ -1,0 +1,97 @@
+#include "smeta/atlas/lock.hpp"
+
+#include <cerrno>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <thread>
+#include <utility>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "smeta/core/error.hpp"
+
+namespace smeta::atlas {
+
+namespace {
+
+std::string host_name() {
+    char name[256] = {};
+    return gethostname(name, sizeof(name) - 1) == 0 ? name : "unknown";
+}
+
+std::string command_text() {
+    std::ifstream file("/proc/self/cmdline", std::ios::binary);
+    std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    for (char& c : text)
+        if (c == '\0' || c == '\n') c = ' ';
+    while (!text.empty() && text.back() == ' ') text.pop_back();
+    return text;
+}
+
+std::string describe_self() {
+    const char* job = std::getenv("SLURM_JOB_ID");
+    return fmt::format("host {} pid {}{} command: {}\n", host_name(), getpid(),
+                       job != nullptr ? fmt::format(" job {}", job) : "", command_text());
+}
+
+std::string holder(int descriptor) {
+    char text[1024] = {};
+    const ssize_t length = pread(descriptor, text, sizeof(text) - 1, 0);
+    std::string line(text, length > 0 ? static_cast<std::size_t>(length) : 0);
+    line.resize(std::min(line.find('\n'), line.size()));
+    return line.empty() ? "another command" : line;
+}
+
+void write_holder(int descriptor) {
+    const std::string text = describe_self();
+    // Only a message for people: the lock itself does not depend on it.
+    if (ftruncate(descriptor, 0) == 0) (void)!pwrite(descriptor, text.data(), text.size(), 0);
+}
+
+bool try_lock(int descriptor, const FileLock::Options& options, const std::string& path) {
+    struct flock request = {};
+    request.l_type = options.mode == LockMode::Exclusive ? F_WRLCK : F_RDLCK;
+    request.l_whence = SEEK_SET;
+    request.l_start = options.byte;
+    request.l_len = 1;
+    if (fcntl(descriptor, F_OFD_SETLK, &request) == 0) return true;
+    if (errno == EAGAIN || errno == EACCES || errno == EINTR) return false;
+    throw core::IoError::from_errno("lock", path, errno);
+}
+
+}  // namespace
+
+FileLock::FileLock(const std::filesystem::path& file, const Options& options) {
+    descriptor_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (descriptor_ < 0) throw core::IoError::from_errno("open", file.string(), errno);
+    const auto deadline = std::chrono::steady_clock::now() + options.patience;
+    try {
+        while (!try_lock(descriptor_, options, file.string())) {
+            if (std::chrono::steady_clock::now() >= deadline)
+                throw core::IoError(
+                    fmt::format("{} is locked by {}", file.string(), holder(descriptor_)));
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        }
+    } catch (...) {
+        ::close(descriptor_);
+        throw;
+    }
+    if (options.mode == LockMode::Exclusive && options.byte == 0) write_holder(descriptor_);
+}
+
+FileLock::~FileLock() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+FileLock::FileLock(FileLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+FileLock& FileLock::operator=(FileLock&& other) noexcept {
+    std::swap(descriptor_, other.descriptor_);
+    return *this;
+}
+
+}  // namespace smeta::atlas

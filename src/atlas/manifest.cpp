@@ -1,0 +1,223 @@
+#include "smeta/atlas/manifest.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "smeta/atlas/names.hpp"
+#include "smeta/core/error.hpp"
+
+#include "manifest_json.hpp"
+
+namespace smeta::atlas {
+
+namespace detail {
+
+void check_member_name(const JsonObject& parent, const std::string& name) {
+    if (!is_valid_name(name)) parent.fail(name, "a name of letters, digits, '_', '.', '-'", name);
+}
+
+int check_version(const JsonObject& root, std::string_view format, int major) {
+    if (const std::string found = root.text("format"); found != format)
+        root.fail("format", std::string(format), found);
+    const std::string version = root.text("version");
+    const char* const end = version.data() + version.size();
+    int found_major = 0;
+    int minor = 0;
+    const auto first = std::from_chars(version.data(), end, found_major);
+    const bool dot = first.ec == std::errc() && first.ptr != end && *first.ptr == '.';
+    const auto second = dot ? std::from_chars(first.ptr + 1, end, minor) : first;
+    if (!dot || second.ec != std::errc() || second.ptr != end || found_major < 1 || minor < 0)
+        root.fail("version", "MAJOR.MINOR", version);
+    if (found_major != major)
+        throw core::FormatError(
+            {.file = root.file(),
+             .object = "version",
+             .expected = fmt::format("{}.x", major),
+             .found = version,
+             .hint = "the atlas was written by another generation of smeta: use that version, or "
+                     "a newer smeta"});
+    return minor;
+}
+
+FileEntry parse_file_entry(const JsonObject& object) {
+    FileEntry file;
+    file.path = object.text("path");
+    if (!is_safe_relative_path(file.path))
+        object.fail("path", "a relative path inside the atlas", file.path);
+    file.bytes = object.count("bytes");
+    file.rows = object.count("rows");
+    file.checksum = object.checksum("xxh3");
+    file.extra = object.unknown_fields({"path", "bytes", "rows", "xxh3"});
+    return file;
+}
+
+Json to_json_value(const FileEntry& file) {
+    return with_extra({{"path", file.path},
+                       {"bytes", file.bytes},
+                       {"rows", file.rows},
+                       {"xxh3", core::to_hex(file.checksum)}},
+                      file.extra);
+}
+
+std::vector<FileEntry> parse_files(const JsonObject& parent) {
+    std::vector<FileEntry> files;
+    for (const Json& value : parent.array("files"))
+        files.push_back(parse_file_entry(
+            {value, parent.file(), fmt::format("{}/{}", parent.place_of("files"), files.size())}));
+    return files;
+}
+
+Json to_json_value(const std::vector<FileEntry>& files) {
+    Json list = Json::array();
+    for (const FileEntry& file : files) list.push_back(to_json_value(file));
+    return list;
+}
+
+std::map<std::string, ModalityShape> parse_modalities(const JsonObject& parent) {
+    std::map<std::string, ModalityShape> modalities;
+    const JsonObject object = parent.object("modalities");
+    for (const auto& [name, value] : object.value().items()) {
+        check_member_name(object, name);
+        const JsonObject shape(value, object.file(), object.place_of(name));
+        const std::int64_t features = shape.count("features");
+        if (features > std::numeric_limits<std::int32_t>::max())
+            shape.fail("features", "below 2^31", std::to_string(features));
+        modalities[name] = {shape.count("rows"), static_cast<std::int32_t>(features)};
+    }
+    return modalities;
+}
+
+Json to_json_value(const std::map<std::string, ModalityShape>& modalities) {
+    Json object = Json::object();
+    for (const auto& [name, shape] : modalities)
+        object[name] = {{"rows", shape.rows}, {"features", shape.features}};
+    return object;
+}
+
+StageEntry parse_stage(const JsonObject& object) {
+    StageEntry stage;
+    stage.key = object.text("key");
+    const bool hex = std::all_of(stage.key.begin(), stage.key.end(), [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+    });
+    if (stage.key.size() != 16 || !hex) object.fail("key", "16 hex digits", stage.key);
+    stage.files = parse_files(object);
+    if (stage.files.empty()) object.fail("files", "at least one file", "none");
+    stage.modalities = parse_modalities(object);
+    stage.extra = object.unknown_fields({"key", "files", "modalities"});
+    return stage;
+}
+
+Json to_json_value(const StageEntry& stage) {
+    Json value = {{"key", stage.key}, {"files", to_json_value(stage.files)}};
+    if (!stage.modalities.empty()) value["modalities"] = to_json_value(stage.modalities);
+    return with_extra(std::move(value), stage.extra);
+}
+
+}  // namespace detail
+
+namespace {
+
+using detail::Json;
+using detail::JsonObject;
+
+constexpr std::string_view kFormat = "smeta-atlas";
+
+std::map<std::string, StageEntry> parse_stages(const JsonObject& parent,
+                                               std::set<std::string>& paths) {
+    std::map<std::string, StageEntry> stages;
+    const JsonObject object = parent.object("stages");
+    for (const auto& [name, value] : object.value().items()) {
+        detail::check_member_name(object, name);
+        StageEntry stage = detail::parse_stage({value, object.file(), object.place_of(name)});
+        for (const FileEntry& file : stage.files)
+            if (!paths.insert(file.path).second)
+                object.fail(name, "every file named once", file.path + " again");
+        stages.emplace(name, std::move(stage));
+    }
+    return stages;
+}
+
+Json stages_to_json(const std::map<std::string, StageEntry>& stages) {
+    Json object = Json::object();
+    for (const auto& [name, stage] : stages) object[name] = detail::to_json_value(stage);
+    return object;
+}
+
+}  // namespace
+
+std::int64_t StageEntry::rows() const {
+    std::int64_t total = 0;
+    for (const FileEntry& file : files) total += file.rows;
+    return total;
+}
+
+std::int64_t StageEntry::bytes() const {
+    std::int64_t total = 0;
+    for (const FileEntry& file : files) total += file.bytes;
+    return total;
+}
+
+const StageEntry* SampleEntry::find(std::string_view stage) const {
+    const auto found = stages.find(std::string(stage));
+    return found == stages.end() ? nullptr : &found->second;
+}
+
+const StageEntry* Manifest::find(std::string_view sample, std::string_view stage) const {
+    if (sample.empty()) {
+        const auto found = stages.find(std::string(stage));
+        return found == stages.end() ? nullptr : &found->second;
+    }
+    const auto found = samples.find(std::string(sample));
+    return found == samples.end() ? nullptr : found->second.find(stage);
+}
+
+Manifest parse_manifest(std::string_view json, const std::string& file) {
+    const Json value = detail::parse_json(json, file);
+    const JsonObject root(value, file, "");
+    Manifest manifest;
+    manifest.minor = detail::check_version(root, kFormat, Manifest::kMajor);
+    std::set<std::string> paths;
+    const JsonObject samples = root.object("samples");
+    for (const auto& [name, entry] : samples.value().items()) {
+        detail::check_member_name(samples, name);
+        const JsonObject object(entry, file, samples.place_of(name));
+        SampleEntry& sample = manifest.samples[name];
+        sample.cohort = object.text("cohort");
+        if (!is_valid_name(sample.cohort)) object.fail("cohort", "a name", sample.cohort);
+        sample.stages = parse_stages(object, paths);
+        sample.extra = object.unknown_fields({"cohort", "stages"});
+    }
+    manifest.stages = parse_stages(root, paths);
+    manifest.extra = root.unknown_fields({"format", "version", "samples", "stages"});
+    return manifest;
+}
+
+std::string to_json(const Manifest& manifest) {
+    Json samples = Json::object();
+    for (const auto& [name, sample] : manifest.samples)
+        samples[name] = detail::with_extra(
+            {{"cohort", sample.cohort}, {"stages", stages_to_json(sample.stages)}}, sample.extra);
+    const int minor = std::max(manifest.minor, Manifest::kMinor);
+    return detail::to_text(
+        detail::with_extra({{"format", kFormat},
+                            {"version", fmt::format("{}.{}", Manifest::kMajor, minor)},
+                            {"samples", std::move(samples)},
+                            {"stages", stages_to_json(manifest.stages)}},
+                           manifest.extra));
+}
+
+std::string stage_key(std::string_view stage, int stage_version, std::string_view canonical_config,
+                      std::span<const std::string> input_keys) {
+    // Lengths before texts: no two different inputs give the same stream.
+    std::string stream = fmt::format("{}:{} {} {}:{}", stage.size(), stage, stage_version,
+                                     canonical_config.size(), canonical_config);
+    for (const std::string& key : input_keys) stream += fmt::format(" {}:{}", key.size(), key);
+    return fmt::format("{:016x}", core::hash64(stream));
+}
+
+}  // namespace smeta::atlas
