@@ -1,0 +1,237 @@
+#include "smeta/atlas/atlas.hpp"
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <system_error>
+
+#include <fmt/format.h>
+
+#include "smeta/atlas/names.hpp"
+#include "smeta/core/config.hpp"
+#include "smeta/core/error.hpp"
+#include "smeta/io/anndata.hpp"
+#include "smeta/io/atomic_file.hpp"
+
+#include "layout.hpp"
+
+namespace smeta::atlas {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::array kFolders = {"raw", "stages", "joint", "runs"};
+constexpr std::chrono::seconds kPatience{60};
+
+Manifest read_manifest(const fs::path& path) {
+    const fs::path file = path / detail::kManifestFile;
+    return parse_manifest(detail::read_text(file), file.string());
+}
+
+bool has_manifest(const fs::path& path) {
+    return fs::exists(path / detail::kManifestFile);
+}
+
+void check_there(const fs::path& path) {
+    if (has_manifest(path)) return;
+    throw core::ConfigError(
+        fmt::format("{} is not an atlas: it has no {} (smeta ingest makes an atlas)", path.string(),
+                    detail::kManifestFile));
+}
+
+/// A folder that holds anything but our own (empty) folders is not ours to fill.
+void refuse_foreign_content(const fs::path& path) {
+    for (const auto& entry : fs::directory_iterator(path)) {
+        const std::string name = entry.path().filename().string();
+        const bool ours = std::find(kFolders.begin(), kFolders.end(), name) != kFolders.end() ||
+                          name == detail::kLockFile || detail::is_temporary(name);
+        if (!ours)
+            throw core::ConfigError(
+                fmt::format("{} has other content ({}) and is not an atlas: name a new folder",
+                            path.string(), name));
+    }
+}
+
+std::string command_for(std::string_view stage) {
+    if (stage == kRaw) return "smeta ingest";
+    if (stage == kJoint) return "smeta reassign";
+    return fmt::format("smeta {}", stage);
+}
+
+std::string stage_of(const std::string& sample) {
+    return sample.empty() ? "the atlas" : "sample " + sample;
+}
+
+}  // namespace
+
+ShardedAtlas ShardedAtlas::create(const fs::path& path) {
+    std::error_code error;
+    fs::create_directories(path, error);
+    if (error) throw core::IoError::from_errno("create", path.string(), error.value());
+    const FileLock lock(path / detail::kLockFile,
+                        {.byte = detail::kManifestByte, .patience = kPatience});
+    if (has_manifest(path))
+        throw core::ConfigError(fmt::format("{} is an atlas already", path.string()));
+    refuse_foreign_content(path);
+    for (const char* folder : kFolders) {
+        fs::create_directory(path / folder, error);
+        if (error)
+            throw core::IoError::from_errno("create", (path / folder).string(), error.value());
+    }
+    io::sync_folder(path.string());
+    const Manifest empty;
+    io::write_atomically((path / detail::kManifestFile).string(), to_json(empty));
+    return {path, empty};
+}
+
+ShardedAtlas ShardedAtlas::open(const fs::path& path) {
+    check_there(path);
+    return {path, read_manifest(path)};
+}
+
+ShardedAtlas ShardedAtlas::open_or_create(const fs::path& path) {
+    return has_manifest(path) ? open(path) : create(path);
+}
+
+ShardedAtlas ShardedAtlas::open(const comm::Comm& comm, const fs::path& path) {
+    comm.root_or_throw([&] { check_there(path); });
+    ShardedAtlas atlas(path, {});
+    atlas.refresh(comm);
+    return atlas;
+}
+
+ShardedAtlas ShardedAtlas::open_or_create(const comm::Comm& comm, const fs::path& path) {
+    comm.root_or_throw([&] { open_or_create(path); });
+    return open(comm, path);
+}
+
+void ShardedAtlas::refresh() {
+    manifest_ = read_manifest(path_);
+}
+
+void ShardedAtlas::refresh(const comm::Comm& comm) {
+    const fs::path file = path_ / detail::kManifestFile;
+    std::string text;
+    comm.root_or_throw([&] {
+        text = detail::read_text(file);
+        manifest_ = parse_manifest(text, file.string());
+    });
+    comm.broadcast(text);
+    manifest_ = parse_manifest(text, file.string());
+}
+
+std::vector<std::string> ShardedAtlas::samples() const {
+    std::vector<std::string> names;
+    for (const auto& [name, entry] : manifest_.samples) names.push_back(name);
+    return names;
+}
+
+std::vector<std::string> ShardedAtlas::samples(const std::vector<std::string>& wanted) const {
+    if (wanted.empty()) return samples();
+    std::set<std::string> names;
+    for (const std::string& name : wanted) {
+        (void)sample(name);
+        names.insert(name);
+    }
+    return {names.begin(), names.end()};
+}
+
+const SampleEntry& ShardedAtlas::sample(const std::string& name) const {
+    const auto found = manifest_.samples.find(name);
+    if (found != manifest_.samples.end()) return found->second;
+    const auto close = core::did_you_mean(name, samples());
+    throw core::ConfigError(fmt::format("the atlas {} has no sample '{}'{}", path_.string(), name,
+                                        close ? fmt::format("; did you mean '{}'?", *close) : ""));
+}
+
+bool ShardedAtlas::is_current(const std::string& sample, std::string_view stage,
+                              std::string_view key) const {
+    const StageEntry* entry = manifest_.find(sample, stage);
+    return entry != nullptr && entry->key == key;
+}
+
+std::string ShardedAtlas::key(const std::string& sample, std::string_view stage) const {
+    const StageEntry* entry = manifest_.find(sample, stage);
+    return entry == nullptr ? std::string() : entry->key;
+}
+
+fs::path ShardedAtlas::checked_file(const FileEntry& file) const {
+    const fs::path path =
+        resolve_inside(path_, file.path, (path_ / detail::kManifestFile).string());
+    detail::check_size(path, file);
+    return path;
+}
+
+namespace {
+
+const StageEntry& require_stage(const ShardedAtlas& atlas, const std::string& sample,
+                                std::string_view stage) {
+    if (!sample.empty()) (void)atlas.sample(sample);
+    const StageEntry* entry = atlas.manifest().find(sample, stage);
+    if (entry == nullptr)
+        throw core::ConfigError(fmt::format("{} has no {} data yet: run `{} --atlas {}` first",
+                                            stage_of(sample), stage, command_for(stage),
+                                            atlas.path().string()));
+    return *entry;
+}
+
+}  // namespace
+
+fs::path ShardedAtlas::stage_file(const std::string& sample, std::string_view stage) const {
+    const StageEntry& entry = require_stage(*this, sample, stage);
+    core::check(entry.files.size() == 1, "the stage has a single file");
+    return checked_file(entry.files.front());
+}
+
+io::MuData ShardedAtlas::read_raw(const std::string& sample) const {
+    return io::read_h5mu(stage_file(sample, kRaw).string());
+}
+
+JointReader ShardedAtlas::open_joint(const std::string& sample) const {
+    return {path_, sample, require_stage(*this, sample, kJoint).files};
+}
+
+io::MuData ShardedAtlas::read_joint(const std::string& sample) const {
+    return open_joint(sample).read_all();
+}
+
+std::vector<std::string> ShardedAtlas::runs() const {
+    return detail::run_names(path_);
+}
+
+void ShardedAtlas::commit_raw(const std::string& sample, const std::string& cohort,
+                              const io::MuData& data, const std::string& key) {
+    CommitBatch batch(*this);
+    batch.add_raw(sample, cohort, data, key);
+    batch.commit(*this);
+}
+
+void ShardedAtlas::commit_stage(const std::string& sample, std::string_view stage,
+                                const std::string& key, const FileWriter& write,
+                                std::int64_t rows) {
+    CommitBatch batch(*this);
+    batch.add_stage(sample, stage, key, write, rows);
+    batch.commit(*this);
+}
+
+void ShardedAtlas::commit_joint(const std::string& sample, const std::string& key,
+                                const io::MuData& data) {
+    commit_joint(sample, "", key, data);
+}
+
+void ShardedAtlas::commit_joint(const std::string& sample, const std::string& cohort,
+                                const std::string& key, const io::MuData& data) {
+    CommitBatch batch(*this);
+    batch.add_joint(sample, key, data, cohort);
+    batch.commit(*this);
+}
+
+void ShardedAtlas::commit_atlas_stage(std::string_view stage, const std::string& key,
+                                      const FileWriter& write) {
+    CommitBatch batch(*this);
+    batch.add_atlas_stage(stage, key, write);
+    batch.commit(*this);
+}
+
+}  // namespace smeta::atlas

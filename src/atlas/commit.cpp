@@ -1,0 +1,256 @@
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "smeta/atlas/atlas.hpp"
+#include "smeta/atlas/names.hpp"
+#include "smeta/core/error.hpp"
+#include "smeta/io/anndata.hpp"
+#include "smeta/io/atomic_file.hpp"
+
+#include "layout.hpp"
+#include "pending.hpp"
+#include "slices.hpp"
+
+namespace smeta::atlas {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::chrono::seconds kPatience{60};
+
+std::map<std::string, ModalityShape> shapes_of(const io::MuData& data) {
+    std::map<std::string, ModalityShape> shapes;
+    for (const auto& [name, modality] : data.modalities)
+        shapes[name] = {modality.obs.rows(), static_cast<std::int32_t>(modality.var.rows())};
+    return shapes;
+}
+
+void make_folder(const fs::path& folder) {
+    std::error_code error;
+    fs::create_directories(folder, error);
+    if (error) throw core::IoError::from_errno("create", folder.string(), error.value());
+}
+
+void remove_quietly(const std::vector<std::string>& files) {
+    std::error_code ignored;
+    for (const std::string& file : files) fs::remove(file, ignored);
+}
+
+}  // namespace
+
+struct CommitBatch::State {
+    fs::path root;
+    Manifest manifest;
+    std::vector<detail::PendingStage> stages;
+    Registry names;
+    std::vector<std::string> temporaries;  // every one made, for removal
+    std::optional<FileLock> writing;
+
+    /// Reserves a temporary file for `relative`; the first one tells repair that somebody writes.
+    fs::path reserve(const std::string& relative) {
+        announce();
+        const fs::path target = root / relative;
+        make_folder(target.parent_path());
+        temporaries.push_back(detail::temporary_path(target).string());
+        return temporaries.back();
+    }
+    void announce() {
+        if (writing) return;
+        const FileLock::Options options{
+            .mode = LockMode::Shared, .byte = detail::kWritersByte, .patience = kPatience};
+        writing.emplace(root / detail::kLockFile, options);
+    }
+    FileEntry write(const std::string& relative, std::int64_t rows, const FileWriter& writer,
+                    detail::PendingStage& pending) {
+        const fs::path temporary = reserve(relative);
+        writer(temporary);
+        pending.temporaries.push_back(temporary.string());
+        return detail::finish_file(temporary, relative, rows);
+    }
+    void add(detail::PendingStage pending, const io::MuData* data) {
+        detail::check_against(manifest, pending);
+        stages.push_back(std::move(pending));
+        if (data == nullptr) return;
+        for (const auto& [name, modality] : data->modalities) names.add(name, modality.var.index);
+    }
+    bool stands(const std::string& sample, std::string_view stage, const std::string& key) const {
+        const StageEntry* entry = manifest.find(sample, stage);
+        return entry != nullptr && entry->key == key;
+    }
+    void place(const Manifest& current, const detail::PendingStage& pending) const;
+    void refuse_named(const Manifest& current, const FileEntry& entry) const;
+    void finish(Manifest& current, const std::vector<detail::PendingStage>& all,
+                const Registry& all_names) const;
+};
+
+// A complete file of that name but other content: only one that nothing refers to may be replaced.
+void CommitBatch::State::refuse_named(const Manifest& current, const FileEntry& entry) const {
+    std::string user;
+    const auto look = [&](const std::map<std::string, StageEntry>& group) {
+        for (const auto& [name, stage] : group)
+            for (const FileEntry& file : stage.files)
+                if (file.path == entry.path) user = "the manifest";
+    };
+    look(current.stages);
+    for (const auto& [name, sample] : current.samples) look(sample.stages);
+    for (const auto& named : detail::files_named_by_runs(root))
+        if (named.entry.path == entry.path) user = "run " + named.run;
+    if (!user.empty())
+        throw core::ConfigError(
+            fmt::format("{} stands in the atlas with other content and {} names it: files are "
+                        "never rewritten",
+                        entry.path, user));
+}
+
+void CommitBatch::State::place(const Manifest& current, const detail::PendingStage& pending) const {
+    detail::check_against(current, pending);
+    const StageEntry* known = current.find(pending.sample, pending.stage);
+    if (known != nullptr && known->key == pending.entry.key) return;  // committed by another
+    for (std::size_t i = 0; i < pending.entry.files.size(); ++i) {
+        const FileEntry& entry = pending.entry.files[i];
+        const fs::path target = root / entry.path;
+        if (fs::exists(fs::symlink_status(target))) {
+            const bool equal = fs::is_regular_file(fs::symlink_status(target)) &&
+                               static_cast<std::int64_t>(fs::file_size(target)) == entry.bytes &&
+                               io::file_checksum(target.string()) == entry.checksum;
+            if (equal) continue;
+            refuse_named(current, entry);
+        }
+        io::move_into_place(pending.temporaries[i], target.string());
+    }
+}
+
+void CommitBatch::State::finish(Manifest& current, const std::vector<detail::PendingStage>& all,
+                                const Registry& all_names) const {
+    for (const auto& pending : all) detail::check_against(current, pending);
+    if (!detail::merge(current, all)) return;
+    // Names first: after a crash in between the registry has names too many, which does no harm.
+    Registry registry = Registry::read(root / detail::kRegistryFile);
+    if (registry.add(all_names)) registry.write(root / detail::kRegistryFile);
+    io::write_atomically((root / detail::kManifestFile).string(), to_json(current));
+}
+
+CommitBatch::CommitBatch(const ShardedAtlas& atlas)
+    : state_(std::make_unique<State>(
+          State{atlas.path(), atlas.manifest(), {}, {}, {}, std::nullopt})) {}
+
+CommitBatch::~CommitBatch() {
+    remove_quietly(state_->temporaries);
+}
+
+void CommitBatch::add_raw(const std::string& sample, const std::string& cohort,
+                          const io::MuData& data, const std::string& key) {
+    check_name("sample", sample);
+    check_name("cohort", cohort);
+    core::check(!data.modalities.empty(), "a sample has at least one modality");
+    detail::PendingStage pending{sample, cohort, std::string(kRaw), {}, {}};
+    if (!key.empty() && state_->stands(sample, kRaw, key)) {
+        pending.entry.key = key;
+        detail::check_against(state_->manifest, pending);
+        return;
+    }
+    std::int64_t rows = 0;
+    for (const auto& [name, modality] : data.modalities) rows += modality.obs.rows();
+    pending.entry.files.push_back(state_->write(
+        detail::raw_path(sample), rows,
+        [&](const fs::path& file) { io::write_h5mu(file.string(), data); }, pending));
+    pending.entry.modalities = shapes_of(data);
+    pending.entry.key =
+        key.empty() ? core::to_hex(pending.entry.files.front().checksum).substr(0, 16) : key;
+    state_->add(std::move(pending), &data);
+}
+
+void CommitBatch::add_stage(const std::string& sample, std::string_view stage,
+                            const std::string& key, const FileWriter& write, std::int64_t rows) {
+    check_name("stage", stage);
+    core::check(key.size() == 16, "a stage key has 16 hex digits");
+    if (state_->stands(sample, stage, key)) return;
+    detail::PendingStage pending{sample, "", std::string(stage), {.key = key}, {}};
+    pending.entry.files.push_back(
+        state_->write(detail::stage_path(stage, sample, key), rows, write, pending));
+    state_->add(std::move(pending), nullptr);
+}
+
+void CommitBatch::add_atlas_stage(std::string_view stage, const std::string& key,
+                                  const FileWriter& write) {
+    add_stage("", stage, key, write, 0);
+}
+
+void CommitBatch::add_joint(const std::string& sample, const std::string& key,
+                            const io::MuData& data, const std::string& cohort) {
+    check_name("sample", sample);
+    if (!cohort.empty()) check_name("cohort", cohort);
+    core::check(key.size() == 16, "a stage key has 16 hex digits");
+    detail::PendingStage pending{sample, cohort, std::string(kJoint), {.key = key}, {}};
+    if (state_->stands(sample, kJoint, key)) {
+        detail::check_against(state_->manifest, pending);
+        return;
+    }
+    detail::check_joint(data);
+    const std::int64_t rows = data.modalities.front().second.obs.rows();
+    const std::int64_t pieces = detail::joint_pieces(rows);
+    for (std::int64_t piece = 0; piece < pieces; ++piece) {
+        const comm::Range range = detail::piece_range(rows, piece);
+        const std::string relative = detail::joint_path(sample, key, pieces > 1 ? piece : -1);
+        pending.entry.files.push_back(state_->write(
+            relative, range.size(),
+            [&](const fs::path& file) {
+                if (pieces == 1)
+                    io::write_h5mu(file.string(), data);
+                else
+                    io::write_h5mu(file.string(), detail::row_slice(data, range));
+            },
+            pending));
+    }
+    pending.entry.modalities = shapes_of(data);
+    state_->add(std::move(pending), &data);
+}
+
+void CommitBatch::commit(ShardedAtlas& atlas) {
+    const fs::path manifest_file = state_->root / detail::kManifestFile;
+    if (!state_->stages.empty()) {
+        const FileLock lock(state_->root / detail::kLockFile,
+                            {.byte = detail::kManifestByte, .patience = kPatience});
+        Manifest current = parse_manifest(detail::read_text(manifest_file), manifest_file.string());
+        for (const auto& pending : state_->stages) state_->place(current, pending);
+        state_->finish(current, state_->stages, state_->names);
+    }
+    remove_quietly(state_->temporaries);
+    state_->stages.clear();
+    state_->writing.reset();
+    atlas.refresh();
+}
+
+void CommitBatch::commit(const comm::Comm& comm, ShardedAtlas& atlas) {
+    const bool nothing =
+        comm.allreduce<std::int64_t>(static_cast<std::int64_t>(state_->stages.size())) == 0;
+    std::optional<FileLock> lock;
+    if (!nothing) {
+        comm.root_or_throw([&] {
+            lock.emplace(state_->root / detail::kLockFile,
+                         FileLock::Options{.byte = detail::kManifestByte, .patience = kPatience});
+        });
+        atlas.refresh(comm);
+        comm.all_or_throw([&] {
+            for (const auto& pending : state_->stages) state_->place(atlas.manifest_, pending);
+        });
+        const auto parts = comm.allgather(detail::to_json(state_->stages, state_->names));
+        comm.root_or_throw([&] {
+            std::vector<detail::PendingStage> all;
+            Registry names;
+            for (const std::string& part : parts) detail::add_from_json(part, all, names);
+            Manifest current = atlas.manifest_;
+            state_->finish(current, all, names);
+        });
+    }
+    remove_quietly(state_->temporaries);
+    state_->stages.clear();
+    state_->writing.reset();
+    atlas.refresh(comm);
+}
+
+}  // namespace smeta::atlas

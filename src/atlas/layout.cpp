@@ -1,0 +1,136 @@
+#include "layout.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <fstream>
+#include <sstream>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "smeta/atlas/names.hpp"
+#include "smeta/atlas/run.hpp"
+#include "smeta/core/error.hpp"
+#include "smeta/io/atomic_file.hpp"
+
+namespace smeta::atlas::detail {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string short_key(const std::string& key) {
+    return key.substr(0, 8);
+}
+
+std::string host_part() {
+    char name[256] = {};
+    std::string host = gethostname(name, sizeof(name) - 1) == 0 ? name : "host";
+    std::replace_if(
+        host.begin(), host.end(), [](char c) { return !is_valid_name(std::string(1, c)); }, '_');
+    constexpr std::size_t kLongest = 30;
+    return host.substr(0, kLongest);
+}
+
+}  // namespace
+
+std::string raw_path(const std::string& sample) {
+    return fmt::format("raw/{}.h5mu", sample);
+}
+
+std::string stage_path(std::string_view stage, const std::string& sample, const std::string& key) {
+    return fmt::format("stages/{}/{}.{}.h5", stage, sample.empty() ? "features" : sample,
+                       short_key(key));
+}
+
+std::string joint_path(const std::string& sample, const std::string& key, std::int64_t piece) {
+    const std::string part = piece < 0 ? std::string() : fmt::format(".{}", piece);
+    return fmt::format("joint/{}.{}{}.h5mu", sample, short_key(key), part);
+}
+
+fs::path temporary_path(const fs::path& target) {
+    static std::atomic<int> counter = 0;
+    fs::path path = target;
+    path += fmt::format("{}{}-{}-{}", kTemporaryMark, host_part(), getpid(), counter++);
+    return path;
+}
+
+bool is_temporary(std::string_view file_name) {
+    return file_name.find(kTemporaryMark) != std::string_view::npos;
+}
+
+std::string read_text(const fs::path& file) {
+    errno = 0;
+    std::ifstream stream(file, std::ios::binary);
+    std::ostringstream text;
+    if (!stream ||
+        (stream.peek() != std::ifstream::traits_type::eof() && !(text << stream.rdbuf())))
+        throw core::IoError::from_errno("read", file.string(), errno != 0 ? errno : EIO);
+    return text.str();
+}
+
+FileEntry finish_file(const fs::path& file, std::string named, std::int64_t rows) {
+    io::sync_file(file.string());
+    check_hdf5(file);
+    FileEntry entry;
+    entry.path = std::move(named);
+    entry.bytes = static_cast<std::int64_t>(fs::file_size(file));
+    entry.rows = rows;
+    entry.checksum = io::file_checksum(file.string());
+    return entry;
+}
+
+void check_size(const fs::path& file, const FileEntry& entry) {
+    std::error_code error;
+    const fs::file_status status = fs::status(file, error);
+    const auto fail = [&](std::string found) {
+        throw core::FormatError({.file = file.string(),
+                                 .object = {},
+                                 .expected = fmt::format("a file of {} bytes", entry.bytes),
+                                 .found = std::move(found),
+                                 .hint = "restore the file from a copy; `smeta atlas verify` lists "
+                                         "everything that is damaged"});
+    };
+    if (!fs::exists(status)) fail("nothing");
+    if (!fs::is_regular_file(status)) fail("something that is not a file");
+    const auto bytes = static_cast<std::int64_t>(fs::file_size(file, error));
+    if (error) throw core::IoError::from_errno("read", file.string(), error.value());
+    if (bytes != entry.bytes) fail(fmt::format("{} bytes", bytes));
+}
+
+void check_content(const fs::path& file, const FileEntry& entry) {
+    check_size(file, entry);
+    const core::Hash128 found = io::file_checksum(file.string());
+    if (found != entry.checksum)
+        throw core::FormatError({.file = file.string(),
+                                 .object = "checksum",
+                                 .expected = core::to_hex(entry.checksum),
+                                 .found = core::to_hex(found),
+                                 .hint = "the bytes changed after they were written: restore the "
+                                         "file from a copy"});
+}
+
+std::vector<std::string> run_names(const fs::path& atlas) {
+    std::vector<std::string> names;
+    std::error_code error;
+    for (const auto& folder : fs::directory_iterator(atlas / "runs", error)) {
+        const std::string name = folder.path().filename().string();
+        if (is_valid_name(name) && fs::exists(folder.path() / "inputs.json")) names.push_back(name);
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+std::vector<NamedFile> files_named_by_runs(const fs::path& atlas) {
+    std::vector<NamedFile> files;
+    for (const std::string& run : run_names(atlas)) {
+        const fs::path file = atlas / "runs" / run / "inputs.json";
+        const RunInputs inputs = parse_inputs(read_text(file), file.string());
+        for (const InputSample& sample : inputs.samples)
+            for (const FileEntry& entry : sample.files) files.push_back({run, sample.name, entry});
+    }
+    return files;
+}
+
+}  // namespace smeta::atlas::detail

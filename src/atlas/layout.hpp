@@ -1,0 +1,60 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "smeta/atlas/manifest.hpp"
+
+/// Where things are in an atlas, and the durable steps of a commit. Private to the module.
+namespace smeta::atlas::detail {
+
+inline constexpr const char* kManifestFile = "manifest.json";
+inline constexpr const char* kRegistryFile = "registry.h5";
+inline constexpr const char* kLockFile = "atlas.lock";
+/// Bytes of the lock file: the manifest commit (exclusive), writers (shared) against repair
+/// (exclusive).
+inline constexpr std::int64_t kManifestByte = 0;
+inline constexpr std::int64_t kWritersByte = 1;
+inline constexpr std::string_view kTemporaryMark = ".tmp.";
+
+std::string raw_path(const std::string& sample);
+std::string stage_path(std::string_view stage, const std::string& sample, const std::string& key);
+/// `piece` < 0: the sample has a single file.
+std::string joint_path(const std::string& sample, const std::string& key, std::int64_t piece);
+
+/// NAME.tmp.HOST-PID-N in the same folder: unique to this process.
+std::filesystem::path temporary_path(const std::filesystem::path& target);
+bool is_temporary(std::string_view file_name);
+
+/// The file's text; IoError when it cannot be read.
+std::string read_text(const std::filesystem::path& file);
+
+/// After the writer has closed `file`: syncs it to the device, opens it again, reads every dataset
+/// and computes size and checksum. `named`: the path it will have. IoError or FormatError when the
+/// file is not whole.
+FileEntry finish_file(const std::filesystem::path& file, std::string named, std::int64_t rows);
+
+/// FormatError unless `file` is there with the entry's size.
+void check_size(const std::filesystem::path& file, const FileEntry& entry);
+/// As check_size, then compares the checksum.
+void check_content(const std::filesystem::path& file, const FileEntry& entry);
+
+/// Reads every dataset of an HDF5 file: whatever HDF5 or its filters find damaged throws; sparse
+/// matrices must have monotone indptr, column indices in range and finite values. FormatError.
+/// Local.
+void check_hdf5(const std::filesystem::path& file);
+
+/// Files named by the inputs.json of any run, relative to the atlas, with the first run that names
+/// each. A damaged inputs.json throws FormatError.
+struct NamedFile {
+    std::string run;
+    std::string sample;
+    FileEntry entry;
+};
+std::vector<NamedFile> files_named_by_runs(const std::filesystem::path& atlas);
+/// Folders of runs/ with an inputs.json, bytewise.
+std::vector<std::string> run_names(const std::filesystem::path& atlas);
+
+}  // namespace smeta::atlas::detail

@@ -1,0 +1,71 @@
+#include "pending.hpp"
+
+#include <fmt/format.h>
+
+#include "smeta/core/error.hpp"
+
+#include "manifest_json.hpp"
+
+namespace smeta::atlas::detail {
+
+std::string to_json(const std::vector<PendingStage>& stages, const Registry& names) {
+    Json list = Json::array();
+    for (const PendingStage& stage : stages)
+        list.push_back({{"sample", stage.sample},
+                        {"cohort", stage.cohort},
+                        {"stage", stage.stage},
+                        {"entry", to_json_value(stage.entry)}});
+    return Json{{"stages", std::move(list)}, {"names", names.modalities()}}.dump();
+}
+
+void add_from_json(const std::string& text, std::vector<PendingStage>& stages, Registry& names) {
+    const Json value = Json::parse(text);
+    for (const Json& stage : value.at("stages"))
+        stages.push_back({.sample = stage.at("sample"),
+                          .cohort = stage.at("cohort"),
+                          .stage = stage.at("stage"),
+                          .entry = parse_stage({stage.at("entry"), "a rank's commit", ""}),
+                          .temporaries = {}});
+    for (const auto& [modality, list] : value.at("names").items())
+        names.add(modality, list.get<std::vector<std::string>>());
+}
+
+void check_against(const Manifest& manifest, const PendingStage& stage) {
+    if (stage.sample.empty()) return;
+    const auto found = manifest.samples.find(stage.sample);
+    if (found == manifest.samples.end()) {
+        if (stage.cohort.empty())
+            throw core::ConfigError(fmt::format(
+                "the atlas has no sample '{}': it was removed, or never ingested", stage.sample));
+        return;
+    }
+    const SampleEntry& known = found->second;
+    const auto remove_first = [&](const std::string& what) {
+        throw core::ConfigError(
+            fmt::format("sample '{}' is in the atlas already with {}: take another name, or remove "
+                        "it first (smeta atlas remove --sample {})",
+                        stage.sample, what, stage.sample));
+    };
+    if (!stage.cohort.empty() && known.cohort != stage.cohort)
+        remove_first(fmt::format("cohort '{}', not '{}'", known.cohort, stage.cohort));
+    const StageEntry* raw = known.find(kRaw);
+    if (stage.stage == kRaw && raw == nullptr) remove_first("joint data of its own");
+    if (stage.stage == kRaw && *raw != stage.entry && raw->key != stage.entry.key)
+        remove_first("other raw data");
+}
+
+bool merge(Manifest& manifest, const std::vector<PendingStage>& stages) {
+    const Manifest before = manifest;
+    for (const PendingStage& stage : stages) {
+        auto& target =
+            stage.sample.empty() ? manifest.stages : manifest.samples[stage.sample].stages;
+        if (!stage.sample.empty() && !stage.cohort.empty())
+            manifest.samples[stage.sample].cohort = stage.cohort;
+        const auto known = target.find(stage.stage);
+        if (known == target.end() || known->second.key != stage.entry.key)
+            target[stage.stage] = stage.entry;
+    }
+    return manifest != before;
+}
+
+}  // namespace smeta::atlas::detail
