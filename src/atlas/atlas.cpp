@@ -26,7 +26,7 @@ constexpr std::chrono::seconds kPatience{60};
 
 Manifest read_manifest(const fs::path& path) {
     const fs::path file = path / detail::kManifestFile;
-    return parse_manifest(detail::read_text(file), file.string());
+    return parse_manifest(io::read_text_file(file.string()), file.string());
 }
 
 bool has_manifest(const fs::path& path) {
@@ -45,7 +45,7 @@ void refuse_foreign_content(const fs::path& path) {
     for (const auto& entry : fs::directory_iterator(path)) {
         const std::string name = entry.path().filename().string();
         const bool ours = std::find(kFolders.begin(), kFolders.end(), name) != kFolders.end() ||
-                          name == detail::kLockFile || detail::is_temporary(name);
+                          name == detail::kLockFile || io::is_temporary_name(name);
         if (!ours)
             throw core::ConfigError(
                 fmt::format("{} has other content ({}) and is not an atlas: name a new folder",
@@ -114,7 +114,7 @@ void ShardedAtlas::refresh(const comm::Comm& comm) {
     const fs::path file = path_ / detail::kManifestFile;
     std::string text;
     comm.root_or_throw([&] {
-        text = detail::read_text(file);
+        text = io::read_text_file(file.string());
         manifest_ = parse_manifest(text, file.string());
     });
     comm.broadcast(text);

@@ -55,7 +55,7 @@ struct CommitBatch::State {
         announce();
         const fs::path target = root / relative;
         make_folder(target.parent_path());
-        temporaries.push_back(detail::temporary_path(target).string());
+        temporaries.push_back(io::temporary_name(target.string()));
         return temporaries.back();
     }
     void announce() {
@@ -120,7 +120,7 @@ void CommitBatch::State::place(const Manifest& current, const detail::PendingSta
             if (equal) continue;
             refuse_named(current, entry);
         }
-        io::move_into_place(pending.temporaries[i], target.string());
+        io::commit_file(pending.temporaries[i], target.string());
     }
 }
 
@@ -215,7 +215,8 @@ void CommitBatch::commit(ShardedAtlas& atlas) {
     if (!state_->stages.empty()) {
         const FileLock lock(state_->root / detail::kLockFile,
                             {.byte = detail::kManifestByte, .patience = kPatience});
-        Manifest current = parse_manifest(detail::read_text(manifest_file), manifest_file.string());
+        Manifest current =
+            parse_manifest(io::read_text_file(manifest_file.string()), manifest_file.string());
         for (const auto& pending : state_->stages) state_->place(current, pending);
         state_->finish(current, state_->stages, state_->names);
     }

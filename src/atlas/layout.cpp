@@ -1,13 +1,8 @@
 #include "layout.hpp"
 
 #include <algorithm>
-#include <atomic>
-#include <cerrno>
-#include <fstream>
-#include <sstream>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "smeta/atlas/names.hpp"
 #include "smeta/atlas/run.hpp"
@@ -22,15 +17,6 @@ namespace {
 
 std::string short_key(const std::string& key) {
     return key.substr(0, 8);
-}
-
-std::string host_part() {
-    char name[256] = {};
-    std::string host = gethostname(name, sizeof(name) - 1) == 0 ? name : "host";
-    std::replace_if(
-        host.begin(), host.end(), [](char c) { return !is_valid_name(std::string(1, c)); }, '_');
-    constexpr std::size_t kLongest = 30;
-    return host.substr(0, kLongest);
 }
 
 }  // namespace
@@ -49,33 +35,12 @@ std::string joint_path(const std::string& sample, const std::string& key, std::i
     return fmt::format("joint/{}.{}{}.h5mu", sample, short_key(key), part);
 }
 
-fs::path temporary_path(const fs::path& target) {
-    static std::atomic<int> counter = 0;
-    fs::path path = target;
-    path += fmt::format("{}{}-{}-{}", kTemporaryMark, host_part(), getpid(), counter++);
-    return path;
-}
-
-bool is_temporary(std::string_view file_name) {
-    return file_name.find(kTemporaryMark) != std::string_view::npos;
-}
-
-std::string read_text(const fs::path& file) {
-    errno = 0;
-    std::ifstream stream(file, std::ios::binary);
-    std::ostringstream text;
-    if (!stream ||
-        (stream.peek() != std::ifstream::traits_type::eof() && !(text << stream.rdbuf())))
-        throw core::IoError::from_errno("read", file.string(), errno != 0 ? errno : EIO);
-    return text.str();
-}
-
 FileEntry finish_file(const fs::path& file, std::string named, std::int64_t rows) {
     io::sync_file(file.string());
     check_hdf5(file);
     FileEntry entry;
     entry.path = std::move(named);
-    entry.bytes = static_cast<std::int64_t>(fs::file_size(file));
+    entry.bytes = io::file_size(file.string());
     entry.rows = rows;
     entry.checksum = io::file_checksum(file.string());
     return entry;
@@ -126,7 +91,7 @@ std::vector<NamedFile> files_named_by_runs(const fs::path& atlas) {
     std::vector<NamedFile> files;
     for (const std::string& run : run_names(atlas)) {
         const fs::path file = atlas / "runs" / run / "inputs.json";
-        const RunInputs inputs = parse_inputs(read_text(file), file.string());
+        const RunInputs inputs = parse_inputs(io::read_text_file(file.string()), file.string());
         for (const InputSample& sample : inputs.samples)
             for (const FileEntry& entry : sample.files) files.push_back({run, sample.name, entry});
     }

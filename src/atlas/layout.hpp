@@ -17,19 +17,11 @@ inline constexpr const char* kLockFile = "atlas.lock";
 /// (exclusive).
 inline constexpr std::int64_t kManifestByte = 0;
 inline constexpr std::int64_t kWritersByte = 1;
-inline constexpr std::string_view kTemporaryMark = ".tmp.";
 
 std::string raw_path(const std::string& sample);
 std::string stage_path(std::string_view stage, const std::string& sample, const std::string& key);
 /// `piece` < 0: the sample has a single file.
 std::string joint_path(const std::string& sample, const std::string& key, std::int64_t piece);
-
-/// NAME.tmp.HOST-PID-N in the same folder: unique to this process.
-std::filesystem::path temporary_path(const std::filesystem::path& target);
-bool is_temporary(std::string_view file_name);
-
-/// The file's text; IoError when it cannot be read.
-std::string read_text(const std::filesystem::path& file);
 
 /// After the writer has closed `file`: syncs it to the device, opens it again, reads every dataset
 /// and computes size and checksum. `named`: the path it will have. IoError or FormatError when the

@@ -57,9 +57,8 @@ Registry Registry::read(const std::filesystem::path& file) {
 }
 
 void Registry::write(const std::filesystem::path& file) const {
-    const std::filesystem::path temporary = detail::temporary_path(file);
-    {
-        io::H5File created = io::H5File::create(temporary.string());
+    io::replace_file(file.string(), [&](const std::string& temporary) {
+        io::H5File created = io::H5File::create(temporary);
         {
             io::H5Group root = created.root();
             root.set_attribute("encoding-type", kEncoding);
@@ -68,9 +67,8 @@ void Registry::write(const std::filesystem::path& file) const {
                 root.write_texts(modality, std::vector<std::string>(names.begin(), names.end()));
         }
         created.close();
-    }
-    detail::finish_file(temporary, detail::kRegistryFile, 0);
-    io::commit_file(temporary.string(), file.string());
+        detail::finish_file(temporary, detail::kRegistryFile, 0);
+    });
 }
 
 }  // namespace smeta::atlas
