@@ -9,6 +9,7 @@
 #include "smeta/core/error.hpp"
 #include "smeta/io/anndata.hpp"
 #include "smeta/io/atomic_file.hpp"
+#include "smeta/io/mudata_parallel.hpp"
 
 #include "layout.hpp"
 #include "pending.hpp"
@@ -71,6 +72,10 @@ struct CommitBatch::State {
         pending.temporaries.push_back(temporary.string());
         return detail::finish_file(temporary, relative, rows);
     }
+    /// Rows [piece) of a section of which this rank holds [held); collective over `section`. The
+    /// entry is complete on its rank 0.
+    FileEntry write_piece(const comm::Comm& section, const std::string& relative, comm::Range piece,
+                          comm::Range held, const io::MuData& mine, std::string& temporary);
     void add(detail::PendingStage pending, const io::MuData* data) {
         detail::check_against(manifest, pending);
         stages.push_back(std::move(pending));
@@ -169,7 +174,7 @@ void CommitBatch::add_stage(const std::string& sample, std::string_view stage,
     check_name("stage", stage);
     core::check(key.size() == 16, "a stage key has 16 hex digits");
     if (state_->stands(sample, stage, key)) return;
-    detail::PendingStage pending{sample, "", std::string(stage), {.key = key}, {}};
+    detail::PendingStage pending{sample, "", std::string(stage), {key, {}, {}, {}}, {}};
     pending.entry.files.push_back(
         state_->write(detail::stage_path(stage, sample, key), rows, write, pending));
     state_->add(std::move(pending), nullptr);
@@ -185,7 +190,7 @@ void CommitBatch::add_joint(const std::string& sample, const std::string& key,
     check_name("sample", sample);
     if (!cohort.empty()) check_name("cohort", cohort);
     core::check(key.size() == 16, "a stage key has 16 hex digits");
-    detail::PendingStage pending{sample, cohort, std::string(kJoint), {.key = key}, {}};
+    detail::PendingStage pending{sample, cohort, std::string(kJoint), {key, {}, {}, {}}, {}};
     if (state_->stands(sample, kJoint, key)) {
         detail::check_against(state_->manifest, pending);
         return;
@@ -208,6 +213,65 @@ void CommitBatch::add_joint(const std::string& sample, const std::string& key,
     }
     pending.entry.modalities = shapes_of(data);
     state_->add(std::move(pending), &data);
+}
+
+FileEntry CommitBatch::State::write_piece(const comm::Comm& section, const std::string& relative,
+                                          comm::Range piece, comm::Range held,
+                                          const io::MuData& mine, std::string& temporary) {
+    section.root_or_throw([&] { temporary = reserve(relative).string(); });
+    section.broadcast(temporary);
+    const std::int64_t first = std::clamp(piece.first, held.first, held.last);
+    const std::int64_t last = std::clamp(piece.last, first, held.last);
+    // Rank 0 joins every file, also with no row: it holds uns and makes the file.
+    const bool joins = first < last || section.is_root();
+    const comm::Comm writers = section.split(joins ? 0 : 1);
+    if (joins)
+        io::write_h5mu(writers, temporary,
+                       detail::row_slice(mine, {first - held.first, last - held.first}));
+    FileEntry entry;
+    section.root_or_throw([&] { entry = detail::finish_file(temporary, relative, piece.size()); });
+    return entry;
+}
+
+void CommitBatch::add_joint(const comm::Comm& section, const std::string& sample,
+                            const std::string& key, const io::MuData& mine,
+                            const std::string& cohort) {
+    if (section.size() == 1) {
+        add_joint(sample, key, mine, cohort);
+        return;
+    }
+    detail::PendingStage pending{sample, cohort, std::string(kJoint), {key, {}, {}, {}}, {}};
+    section.all_or_throw([&] {
+        check_name("sample", sample);
+        if (!cohort.empty()) check_name("cohort", cohort);
+        core::check(key.size() == 16, "a stage key has 16 hex digits");
+        detail::check_joint(mine);
+        if (state_->stands(sample, kJoint, key)) detail::check_against(state_->manifest, pending);
+    });
+    // The manifest that rank 0 knows decides for all.
+    auto stands = static_cast<int>(state_->stands(sample, kJoint, key));
+    section.broadcast(stands);
+    if (stands != 0) return;
+    const std::int64_t own = mine.modalities.front().second.obs.rows();
+    std::int64_t rows = 0;
+    comm::Range held;
+    const std::vector<std::int64_t> all = section.allgather(own);
+    for (int rank = 0; rank < section.size(); ++rank) {
+        if (rank == section.rank()) held = {rows, rows + own};
+        rows += all[rank];
+    }
+    const std::int64_t pieces = detail::joint_pieces(rows);
+    for (std::int64_t piece = 0; piece < pieces; ++piece) {
+        const std::string relative = detail::joint_path(sample, key, pieces > 1 ? piece : -1);
+        std::string temporary;
+        pending.entry.files.push_back(state_->write_piece(
+            section, relative, detail::piece_range(rows, piece), held, mine, temporary));
+        pending.temporaries.push_back(temporary);
+    }
+    if (!section.is_root()) return;
+    pending.entry.modalities = shapes_of(mine);
+    for (auto& [name, shape] : pending.entry.modalities) shape.rows = rows;
+    state_->add(std::move(pending), &mine);
 }
 
 void CommitBatch::commit(ShardedAtlas& atlas) {

@@ -39,9 +39,14 @@ class JointReader {
     std::int64_t stored_values(std::string_view modality) const;
     /// Index and columns of all rows; read at the first call.
     const io::Frame& obs() const;
-    /// obsm of the whole sample (e.g. "spatial"), rows by dimensions; FormatError when absent.
+    bool has_obsm(std::string_view name) const;
+    /// obsm of the whole sample (e.g. "spatial") in the first modality that has it, rows by
+    /// dimensions; FormatError when absent.
     core::MatrixD obsm(std::string_view name) const;
-    io::UnsDict uns() const;
+    /// Of the modality (images, unit) and of the whole file.
+    io::UnsDict uns(std::string_view modality) const;
+    /// Everything in memory.
+    io::MuData read_all() const;
 
     /// Rows [first, last) of a modality's X as CSR (zeros of a dense matrix are not stored),
     /// whatever the file boundaries.

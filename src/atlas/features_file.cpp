@@ -1,0 +1,164 @@
+#include "features_file.hpp"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include <fmt/format.h>
+
+#include "smeta/atlas/names.hpp"
+#include "smeta/core/error.hpp"
+#include "smeta/io/anndata.hpp"
+#include "smeta/io/atomic_file.hpp"
+#include "smeta/io/h5.hpp"
+
+#include "layout.hpp"
+
+namespace smeta::atlas {
+
+const ModalityFeatures* FeatureSet::find(std::string_view name) const {
+    const auto found = std::find_if(modalities.begin(), modalities.end(),
+                                    [&](const auto& modality) { return modality.name == name; });
+    return found == modalities.end() ? nullptr : &*found;
+}
+
+std::vector<std::int32_t> positions_in(const std::vector<std::string>& features,
+                                       const std::vector<std::string>& var_names) {
+    std::unordered_map<std::string_view, std::int32_t> known;
+    for (const std::string& name : var_names)
+        known.emplace(name, static_cast<std::int32_t>(known.size()));
+    std::vector<std::int32_t> positions;
+    positions.reserve(features.size());
+    for (const std::string& name : features) {
+        const auto found = known.find(name);
+        positions.push_back(found == known.end() ? -1 : found->second);
+    }
+    return positions;
+}
+
+namespace detail {
+
+namespace {
+
+constexpr std::string_view kEncoding = "smeta-features";
+
+int rank_of(std::string_view modality) {
+    if (modality == "sm") return 0;
+    return modality == "st" ? 1 : 2;
+}
+
+bool comes_before(const ModalityFeatures& a, const ModalityFeatures& b) {
+    return std::pair(rank_of(a.name), a.name) < std::pair(rank_of(b.name), b.name);
+}
+
+void check_features(const FeatureSet& features) {
+    core::check(!features.modalities.empty(), "a run has a modality");
+    core::check(
+        std::is_sorted(features.modalities.begin(), features.modalities.end(), comes_before),
+        "modalities stand in model order: sm, st, others by name");
+    for (const ModalityFeatures& modality : features.modalities) {
+        check_name("modality", modality.name);
+        const auto& names = modality.names();
+        core::check(
+            std::adjacent_find(names.begin(), names.end(), std::greater_equal<>()) == names.end(),
+            "features ascend bytewise");
+        if (names.empty())
+            throw core::ConfigError(
+                fmt::format("no feature of modality '{}' is selected", modality.name));
+    }
+}
+
+void fill_measured(FeatureSet& features, const JointReader& joint, std::int64_t sample) {
+    for (ModalityFeatures& modality : features.modalities) {
+        if (!joint.has(modality.name)) continue;
+        const auto positions = positions_in(modality.names(), joint.var(modality.name).index);
+        for (std::size_t f = 0; f < positions.size(); ++f)
+            modality.measured(sample, static_cast<std::int64_t>(f)) = positions[f] >= 0 ? 1 : 0;
+    }
+}
+
+void drop_full_masks(FeatureSet& features) {
+    for (ModalityFeatures& modality : features.modalities) {
+        for (std::int64_t f = 0; f < modality.measured.cols(); ++f)
+            if (modality.measured.col(f).maxCoeff() == 0)
+                throw core::ConfigError(
+                    fmt::format("feature '{}' of modality '{}' is in none of the run's samples",
+                                modality.names()[f], modality.name));
+        if (modality.measured.minCoeff() == 1) modality.measured.resize(0, 0);
+    }
+}
+
+}  // namespace
+
+FeatureSet with_measured(const ShardedAtlas& atlas, const RunInputs& inputs,
+                         const FeatureSet& features) {
+    check_features(features);
+    FeatureSet result = features;
+    const auto samples = static_cast<std::int64_t>(inputs.samples.size());
+    for (ModalityFeatures& modality : result.modalities)
+        modality.measured.setZero(samples, modality.var.rows());
+    for (std::int64_t s = 0; s < samples; ++s)
+        fill_measured(
+            result, JointReader(atlas.path(), inputs.samples[s].name, inputs.samples[s].files), s);
+    drop_full_masks(result);
+    return result;
+}
+
+void write_features(const std::string& file, const FeatureSet& features, const RunInputs& inputs) {
+    io::replace_file(file, [&](const std::string& temporary) {
+        io::H5File created = io::H5File::create(temporary);
+        {
+            io::H5Group root = created.root();
+            root.set_attribute("encoding-type", kEncoding);
+            root.set_attribute("encoding-version", "0.1.0");
+            std::vector<std::string> order;
+            for (const auto& modality : features.modalities) order.push_back(modality.name);
+            root.set_attribute("modality-order", std::span<const std::string>(order));
+            std::vector<std::string> samples;
+            for (const auto& sample : inputs.samples) samples.push_back(sample.name);
+            root.write_texts("samples", samples);
+            io::H5Group modalities = root.create_group("mod");
+            for (const ModalityFeatures& modality : features.modalities) {
+                io::H5Group group = modalities.create_group(modality.name);
+                io::write_frame(group, "var", modality.var);
+                if (modality.measured.size() == 0) continue;
+                const std::array<std::int64_t, 2> shape = {modality.measured.rows(),
+                                                           modality.measured.cols()};
+                group.write("measured", std::span<const std::int64_t>(shape),
+                            std::span<const std::uint8_t>(modality.measured.data(),
+                                                          modality.measured.size()));
+            }
+        }
+        created.close();
+        finish_file(temporary, {}, 0);
+    });
+}
+
+FeatureSet read_features(const std::string& file) {
+    const io::H5File opened = io::H5File::open(file);
+    const io::H5Group root = opened.root();
+    if (root.text_attribute("encoding-type") != kEncoding)
+        throw root.error("attribute encoding-type smeta-features", "another or none");
+    const auto samples = static_cast<std::int64_t>(root.dataset("samples").read_texts().size());
+    FeatureSet features;
+    const io::H5Group modalities = root.group("mod");
+    for (const std::string& name :
+         root.texts_attribute("modality-order").value_or(std::vector<std::string>{})) {
+        const io::H5Group group = modalities.group(name);
+        ModalityFeatures& modality = features.modalities.emplace_back();
+        modality.name = name;
+        modality.var = io::read_frame(group, "var");
+        if (!group.has("measured")) continue;
+        const io::H5Dataset measured = group.dataset("measured");
+        if (measured.shape() != std::vector<std::int64_t>{samples, modality.var.rows()})
+            throw measured.error("samples by features", "another shape");
+        const auto values = measured.read<std::uint8_t>();
+        modality.measured = Eigen::Map<const core::Matrix<std::uint8_t>>(values.data(), samples,
+                                                                         modality.var.rows());
+    }
+    check_features(features);
+    return features;
+}
+
+}  // namespace detail
+
+}  // namespace smeta::atlas

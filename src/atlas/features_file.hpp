@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+
+#include "smeta/atlas/run.hpp"
+
+namespace smeta::atlas::detail {
+
+/// The same features with their mask of the samples that measured each: looked up by name in the
+/// joint files' var.
+FeatureSet with_measured(const ShardedAtlas& atlas, const RunInputs& inputs,
+                         const FeatureSet& features);
+
+/// features.h5 (docs/atlas_format.md). Atomic replacement.
+void write_features(const std::string& file, const FeatureSet& features, const RunInputs& inputs);
+FeatureSet read_features(const std::string& file);
+
+}  // namespace smeta::atlas::detail
