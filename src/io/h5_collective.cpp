@@ -74,6 +74,10 @@ void H5Dataset::write_collective(H5Type type, std::int64_t first, std::int64_t l
     const comm::Comm& comm = *state_->communicator;
     const auto chunk_shape = chunk();
     core::check(!chunk_shape.empty(), "collective writes go to chunked datasets");
+    std::int64_t chunks = 1;
+    for (std::size_t d = 0; d < chunk_shape.size(); ++d)
+        chunks *= (shape_[d] + chunk_shape[d] - 1) / chunk_shape[d];
+    core::check(chunks <= kMaxDatasetChunks, "a dataset written collectively has few chunks");
     const bool boolean = type_ == H5Type::Bool && type == H5Type::UInt8;
     core::check(type == type_ || boolean, "values are written as the dataset's own type");
     const Block mine = rows_block(first, last);

@@ -65,6 +65,22 @@ TEST(H5Collective, EveryRankWritesItsRows) {
     });
 }
 
+// One call may touch kMaxChunks chunks, a dataset have kMaxDatasetChunks: HDF5 1.10.8 crashes
+// above.
+TEST(H5Collective, ManyChunksAreWrittenInRounds) {
+    const auto world = comm::Comm::world();
+    const test::TemporaryFolder folder(world);
+    write_and_compare(world, folder / "many.h5", {3 * io::H5Dataset::kMaxChunks + 5, 2, 1}, 1);
+}
+
+TEST(H5Collective, TooManyChunksAreRefusedBeforeWriting) {
+    const auto world = comm::Comm::world();
+    const test::TemporaryFolder folder(world);
+    EXPECT_THROW(write_and_compare(world, folder / "too_many.h5",
+                                   {io::H5Dataset::kMaxDatasetChunks + 1, 2, 1}, 0),
+                 core::InvariantError);
+}
+
 TEST(H5Collective, OpeningAMissingFileThrowsOnEveryRank) {
     const auto world = comm::Comm::world();
     const test::TemporaryFolder folder(world);
