@@ -4,6 +4,7 @@ namespace smeta::drivers {
 
 Settings::Settings() {
     table.add("seed", seed, "seed of every random draw");
+    bind(table, ingest);
     bind(table, model);
     bind(table, loss);
     bind(table, train);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "smeta/atlas/ingest_config.hpp"
 #include "smeta/core/config.hpp"
 #include "smeta/model/train_config.hpp"
 
@@ -16,6 +17,7 @@ struct Settings {
 
     core::ConfigTable table;
     std::uint64_t seed = 1;
+    atlas::IngestConfig ingest;
     model::ModelConfig model;
     model::LossConfig loss;
     model::TrainConfig train;

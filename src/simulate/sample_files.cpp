@@ -21,8 +21,8 @@ namespace {
 constexpr double kFiducialDiameter = 89;  // microns
 constexpr double kMissingPixels = 0.005;  // of each image, at random
 
-constexpr std::int64_t kHiresPixels = 1800;  // longer side
-constexpr std::int64_t kLowresFactor = 3;
+constexpr std::int64_t kHiresPixels = 1200;  // longer side
+constexpr std::int64_t kLowresFactor = 2;
 
 void write_visium_folder(const fs::path& folder, const StudyOptions& options,
                          const SampleSpec& sample, const SectionModel& section,
