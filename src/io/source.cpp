@@ -125,6 +125,25 @@ AnnData pick_modality(MuData data, std::initializer_list<std::string_view> names
                              fmt::format("{}", fmt::join(found, ", ")), ""});
 }
 
+/// Scanpy keeps Visium coordinates in full-resolution pixels beside the diameter of a spot of 55
+/// um.
+void set_unit_from_scanpy(AnnData& data) {
+    const auto entry = data.uns.find("spatial");
+    if (!unit(data).empty() || !data.obsm.contains("spatial") || entry == data.uns.end()) return;
+    const auto* sections = std::get_if<UnsDict>(&entry->second.value);
+    if (sections == nullptr || sections->size() != 1) return;
+    const auto inside = [](const UnsDict* dict, const char* name) -> const UnsValue* {
+        if (dict == nullptr || !dict->contains(name)) return nullptr;
+        return &dict->at(name);
+    };
+    const auto* section = std::get_if<UnsDict>(&sections->begin()->second.value);
+    const UnsValue* scale = inside(section, "scalefactors");
+    const UnsValue* spot = inside(scale == nullptr ? nullptr : std::get_if<UnsDict>(&scale->value),
+                                  "spot_diameter_fullres");
+    const double* diameter = spot == nullptr ? nullptr : std::get_if<double>(&spot->value);
+    if (diameter != nullptr && *diameter > 0) set_unit(data, kUnitPixel, 55.0 / *diameter);
+}
+
 /// A modality from an AnnData: the part of that type of a joint one, raw counts where they are a
 /// layer.
 AnnData from_anndata(AnnData data, ValueKind kind, const SourceOptions& options,
@@ -145,6 +164,7 @@ AnnData from_anndata(AnnData data, ValueKind kind, const SourceOptions& options,
     check_unique(data.obs.index, "spot", path);
     check_unique(data.var.index, "feature", path);
     apply_value_policy(data, kind, options.values, path);
+    set_unit_from_scanpy(data);
     if (counts) {
         if (data.var.find("gene_id") == nullptr)
             if (const ColumnValues* ids = data.var.find("gene_ids")) data.var.set("gene_id", *ids);

@@ -39,6 +39,7 @@ void write_visium_folder(const fs::path& folder, const StudyOptions& options,
 
     const auto& anatomy = section.anatomy();
     io::VisiumSection out;
+    out.sample = sample.name;
     out.data = &data;
     for (const auto& spot : anatomy.array()) {
         const Point p = Anatomy::position(spot);

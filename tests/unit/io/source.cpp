@@ -213,6 +213,8 @@ TEST(Source, RealSources) {
     keep.values.fractional_counts = FractionalCounts::Keep;
     const AnnData visium = read_st_source(shared("anndata/visium_mouse_brain_49spots.h5ad"), keep);
     EXPECT_EQ(visium.obs.rows(), 49);
+    EXPECT_EQ(unit(visium), kUnitPixel);
+    EXPECT_NEAR(*microns_per_unit(visium), 55 / 89.44476048022638, 1e-12);
     const AnnData imzml = read_sm_source({shared("imzml/Example_Processed.imzML")}, {});
     EXPECT_EQ(imzml.obs.rows(), 9);
 }
