@@ -25,6 +25,10 @@ struct Shape {
     std::int64_t cols = 0;
 };
 Shape matrix_shape(const H5Group& parent, std::string_view name);
+/// "csr" or "csc" of a sparse group, also of one written before encodings had names.
+std::string sparse_format(const H5Group& group);
+/// False where X is missing or null (anndata writes a null X for none).
+bool has_values(const H5Group& parent, std::string_view name);
 /// indptr of a CSR group after the checks of its lengths.
 std::vector<std::int64_t> read_indptr(const H5Group& group, std::int64_t major);
 /// Checks range, sorts each row by column, merges nothing: a repeated column is an error.

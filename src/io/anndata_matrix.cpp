@@ -20,15 +20,6 @@ Shape sparse_shape(const H5Group& group) {
     return {(*shape)[0], (*shape)[1]};
 }
 
-std::string sparse_format(const H5Group& group) {
-    const std::string encoding = encoding_of(group);
-    if (encoding == "csr_matrix" || encoding == "csc_matrix") return encoding.substr(0, 3);
-    const auto legacy = group.text_attribute("h5sparse_format");
-    if (legacy && (*legacy == "csr" || *legacy == "csc")) return *legacy;
-    throw group.error("a csr_matrix or csc_matrix", encoding.empty() ? "a group" : encoding,
-                      "write the matrix as dense, CSR or CSC");
-}
-
 /// Indices of any integer width, checked against the number of columns.
 std::vector<std::int32_t> read_indices(const H5Group& group, std::int64_t nnz, std::int64_t cols) {
     const H5Dataset dataset = group.dataset("indices");
@@ -74,6 +65,21 @@ core::MatrixF read_dense(const H5Dataset& dataset) {
 }
 
 }  // namespace
+
+std::string sparse_format(const H5Group& group) {
+    const std::string encoding = encoding_of(group);
+    if (encoding == "csr_matrix" || encoding == "csc_matrix") return encoding.substr(0, 3);
+    const auto legacy = group.text_attribute("h5sparse_format");
+    if (legacy && (*legacy == "csr" || *legacy == "csc")) return *legacy;
+    throw group.error("a csr_matrix or csc_matrix", encoding.empty() ? "a group" : encoding,
+                      "write the matrix as dense, CSR or CSC");
+}
+
+bool has_values(const H5Group& parent, std::string_view name) {
+    const H5Kind kind = parent.kind(name);
+    if (kind == H5Kind::Missing) return false;
+    return kind == H5Kind::Group || !parent.dataset(name).is_null();
+}
 
 std::vector<float> read_float(const H5Dataset& dataset) {
     if (!is_integer(dataset.type()) && !is_float(dataset.type()) && dataset.type() != H5Type::Bool)

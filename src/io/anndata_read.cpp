@@ -262,11 +262,9 @@ AnnData read_anndata(const H5Group& group) {
     AnnData data;
     data.obs = read_frame(group, "obs");
     data.var = read_frame(group, "var");
-    if (group.has("X")) {
-        if (group.kind("X") == H5Kind::Group || !group.dataset("X").is_null()) {
-            data.x = detail::read_matrix(group, "X");
-            check_matrix(group, *data.x, data, "X");
-        }
+    if (detail::has_values(group, "X")) {
+        data.x = detail::read_matrix(group, "X");
+        check_matrix(group, *data.x, data, "X");
     }
     if (group.kind("layers") == H5Kind::Group) {
         const H5Group layers = group.group("layers");
@@ -279,8 +277,14 @@ AnnData read_anndata(const H5Group& group) {
     if (group.kind("obsm") == H5Kind::Group) read_obsm_group(group.group("obsm"), data);
     if (group.kind("obsp") == H5Kind::Group) {
         const H5Group obsp = group.group("obsp");
-        for (const auto& name : obsp.links())
-            data.obsp.emplace(name, to_csr(detail::read_matrix(obsp, name)));
+        for (const auto& name : obsp.links()) {
+            core::CountsCsr pairs = to_csr(detail::read_matrix(obsp, name));
+            if (pairs.rows != data.obs.rows() || pairs.cols != data.obs.rows())
+                throw obsp.error(
+                    fmt::format("{0} x {0} pairs of spots in '{1}'", data.obs.rows(), name),
+                    fmt::format("{} x {}", pairs.rows, pairs.cols));
+            data.obsp.emplace(name, std::move(pairs));
+        }
     }
     data.uns = read_uns(group, "uns");
     return data;

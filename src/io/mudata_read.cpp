@@ -73,7 +73,7 @@ AnnDataReader::AnnDataReader(const std::string& path, std::string_view modality)
     };
     state.rows = length("obs");
     state.cols = length("var");
-    state.has_x = state.group.has("X");
+    state.has_x = detail::has_values(state.group, "X");
     if (!state.has_x) return;
     const detail::Shape shape = detail::matrix_shape(state.group, "X");
     if (shape.rows != state.rows || shape.cols != state.cols)
@@ -82,8 +82,9 @@ AnnDataReader::AnnDataReader(const std::string& path, std::string_view modality)
     state.dense = state.group.kind("X") == H5Kind::Dataset;
     if (state.dense) return;
     const H5Group x = state.group.group("X");
-    if (detail::encoding_of(x) != "csr_matrix")
-        throw x.error("a csr_matrix", detail::encoding_of(x), "write X as CSR or dense");
+    if (detail::sparse_format(x) != "csr")
+        throw x.error("X by rows (CSR or dense)", "CSC: rows cannot be read without the rest",
+                      "write X as CSR: adata.X = adata.X.tocsr()");
     state.indptr = detail::read_indptr(x, state.rows);
     for (const char* member : {"data", "indices"})
         if (x.dataset(member).size() != state.indptr.back())
