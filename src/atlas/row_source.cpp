@@ -6,7 +6,6 @@
 #include <set>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "smeta/core/error.hpp"
 
@@ -55,16 +54,22 @@ void scale_rows(core::CountsCsr& matrix, double target) {
     }
 }
 
-std::string joined(const std::vector<std::string>& lines) {
-    return fmt::format("{}\n", fmt::join(lines, "\n"));
+// Names in one message; HDF5 text holds no zero byte.
+std::string joined(const std::set<std::string>& names) {
+    std::string text;
+    for (const auto& name : names) {
+        text += name;
+        text += '\0';
+    }
+    return text;
 }
 
-std::vector<std::string> split_lines(const std::string& text) {
-    std::vector<std::string> lines;
-    for (std::size_t begin = 0, end = 0; (end = text.find('\n', begin)) != std::string::npos;
+std::vector<std::string> split(const std::string& text) {
+    std::vector<std::string> names;
+    for (std::size_t begin = 0, end = 0; (end = text.find('\0', begin)) != std::string::npos;
          begin = end + 1)
-        lines.push_back(text.substr(begin, end - begin));
-    return lines;
+        names.push_back(text.substr(begin, end - begin));
+    return names;
 }
 
 }  // namespace
@@ -140,9 +145,8 @@ void RowSource::read_categories(const comm::Comm& comm) {
     });
     for (std::size_t level = 0; level < levels; ++level) {
         std::set<std::string> all;
-        const std::vector<std::string> own(found[level].begin(), found[level].end());
-        for (const auto& part : comm.allgather(joined(own)))
-            for (auto& name : split_lines(part)) all.insert(std::move(name));
+        for (const auto& part : comm.allgather(joined(found[level])))
+            for (auto& name : split(part)) all.insert(std::move(name));
         categories_[level].assign(all.begin(), all.end());
         for (std::size_t s = 0; s < samples_.size(); ++s) {
             const int reader = static_cast<int>(s % comm.size());

@@ -109,14 +109,14 @@ void Trainer::load_rows() {
         log1p.push_back(block.transform == InputTransform::Log1p);
     mean_inputs_ = atlas::mean_inputs(comm_, *source_, *training_.stream, *training_.plan, log1p);
     cvae_->set_unmeasured(unmeasured_features(*source_, mean_inputs_));
-    report_absent_modalities();
+    count_absent_modalities();
 }
 
-void Trainer::report_absent_modalities() const {
+void Trainer::count_absent_modalities() {
     for (std::size_t m = 0; m < source_->features().size(); ++m) {
-        const std::int64_t absent = comm_.allreduce(training_.stream->rows_without(m));
-        if (absent > 0)
-            core::log_info("{} of {} training rows have no selected values of {}", absent,
+        rows_without_.push_back(comm_.allreduce(training_.stream->rows_without(m)));
+        if (rows_without_[m] > 0)
+            core::log_info("{} of {} training rows have no selected values of {}", rows_without_[m],
                            training_rows_.rows(), source_->config().modalities[m]);
     }
 }

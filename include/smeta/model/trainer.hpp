@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -57,6 +58,8 @@ class Trainer {
     std::int64_t training_rows() const { return training_rows_.rows(); }
     std::int64_t validation_rows() const { return validation_rows_.rows(); }
     const NetworkOptions& network() const { return cvae_->options(); }
+    /// Training rows that have no selected value of each modality; known after `train`.
+    const std::vector<std::int64_t>& rows_without() const { return rows_without_; }
 
   private:
     /// Rows, plan and stream of the training or of the validation rows.
@@ -69,7 +72,7 @@ class Trainer {
 
     void make_feed(Feed& feed, const atlas::RowSet& rows);
     void load_rows();
-    void report_absent_modalities() const;
+    void count_absent_modalities();
     RunIdentity identity() const;
     void resume();
     void start_fresh();
@@ -108,6 +111,7 @@ class Trainer {
     nn::AdamW<float> adam_;
     std::optional<CheckpointStore> checkpoints_;
     TrainState state_;
+    std::vector<std::int64_t> rows_without_;
     double learning_rate_ = 0;
     double seconds_before_ = 0;  ///< of the epoch, in earlier starts
     std::chrono::steady_clock::time_point epoch_start_;
