@@ -1,0 +1,205 @@
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include "smeta/nn/adamw.hpp"
+#include "smeta/nn/batch_norm.hpp"
+#include "smeta/nn/sparse.hpp"
+
+namespace {
+
+using namespace smeta;
+using core::MatrixD;
+
+MatrixD random(std::int64_t rows, std::int64_t cols, std::uint64_t seed) {
+    const core::Philox draws(seed, core::DrawPurpose::Test);
+    MatrixD m(rows, cols);
+    for (std::int64_t i = 0; i < m.size(); ++i) m.data()[i] = draws.normal(i);
+    return m;
+}
+
+/// c = a b, element by element.
+MatrixD plain_product(const MatrixD& a, const MatrixD& b) {
+    MatrixD c = MatrixD::Zero(a.rows(), b.cols());
+    for (std::int64_t i = 0; i < a.rows(); ++i)
+        for (std::int64_t j = 0; j < b.cols(); ++j)
+            for (std::int64_t k = 0; k < a.cols(); ++k) c(i, j) += a(i, k) * b(k, j);
+    return c;
+}
+
+double largest_difference(const MatrixD& a, const MatrixD& b) {
+    return a.size() == 0 ? 0 : (a - b).cwiseAbs().maxCoeff();
+}
+
+TEST(Gemm, EqualsThePlainProduct) {
+    for (const std::int64_t m : {0, 1, 7, 40})
+        for (const std::int64_t k : {0, 1, 33}) {
+            const MatrixD a = random(m, k, 1);
+            const MatrixD b = random(k, 21, 2);
+            MatrixD c = MatrixD::Constant(m, 21, 5);
+            nn::product<double>(a, b, c);
+            EXPECT_LT(largest_difference(c, plain_product(a, b)), 1e-12);
+            MatrixD left = MatrixD::Constant(k, 9, 5);
+            const MatrixD d = random(m, 9, 3);
+            nn::product_transposed_left<double>(a, d, left);
+            EXPECT_LT(largest_difference(left, plain_product(a.transpose(), d)), 1e-12);
+            MatrixD right = MatrixD::Constant(m, k, 5);
+            nn::product_transposed_right<double>(c, b, right, nn::Target::Add);
+            EXPECT_LT(largest_difference(
+                          right, plain_product(c, b.transpose()) + MatrixD::Constant(m, k, 5)),
+                      1e-11);
+        }
+}
+
+TEST(FirstLayer, SparseAndDenseEqualThePlainProduct) {
+    for (const std::int64_t rows : {0, 1, 23})
+        for (const std::int64_t out : {5, 64, 150}) {
+            core::CountsCsr counts;
+            counts.cols = 40;
+            for (std::int64_t r = 0; r < rows; ++r) {
+                std::vector<std::int32_t> columns;
+                std::vector<float> values;
+                for (std::int32_t c = 0; c < 40; ++c)
+                    if ((r * 7 + c * 3) % 5 == 0) {
+                        columns.push_back(c);
+                        values.push_back(static_cast<float>(1 + (r + c) % 9));
+                    }
+                counts.append_row(columns, values);
+            }
+            MatrixD seen = core::to_dense(counts).cast<double>();
+            for (std::int64_t i = 0; i < seen.size(); ++i)
+                seen.data()[i] = std::log1p(seen.data()[i]);
+            const MatrixD w = random(40, out, 4);
+            const MatrixD dy = random(rows, out, 5);
+            for (const double dense_above : {0.0, 1.0}) {
+                nn::LayerInput<double> input;
+                nn::prepare_input(counts, nn::Transform::Log1p, input, dense_above);
+                EXPECT_EQ(input.is_dense, rows > 0 && dense_above == 0);
+                MatrixD y = MatrixD::Constant(rows, out, 5);
+                nn::input_forward<double>(input, w, y);
+                EXPECT_LT(largest_difference(y, plain_product(seen, w)), 1e-12);
+                MatrixD dw = MatrixD::Constant(40, out, 5);
+                nn::input_backward<double>(input, dy, dw);
+                EXPECT_LT(largest_difference(dw, plain_product(seen.transpose(), dy)), 1e-12);
+            }
+        }
+}
+
+TEST(BatchNorm, HandCheckedRows) {
+    MatrixD x(4, 1);
+    x << 1, 2, 3, 6;
+    std::vector<double> sums(2);
+    nn::batch_norm_sums<double>(x, sums);
+    EXPECT_EQ(sums, (std::vector<double>{12, 50}));
+    MatrixD mean = MatrixD::Zero(1, 1);
+    MatrixD var = MatrixD::Ones(1, 1);
+    const auto normaliser = nn::batch_normaliser<double>(sums, 4, mean, var);
+    EXPECT_DOUBLE_EQ(normaliser.mean(0, 0), 3);
+    EXPECT_DOUBLE_EQ(normaliser.inverse_sd(0, 0), 1 / std::sqrt(3.5 + 1e-3));
+    EXPECT_DOUBLE_EQ(mean(0, 0), 0.03);
+    EXPECT_DOUBLE_EQ(var(0, 0), 0.99 + 0.01 * 3.5 * 4 / 3);
+}
+
+TEST(BatchNorm, FewerThanTwoRowsLeaveRunningStatisticsAlone) {
+    MatrixD mean = MatrixD::Zero(1, 1);
+    MatrixD var = MatrixD::Ones(1, 1);
+    for (const double count : {0.0, 1.0}) {
+        const auto normaliser = nn::batch_normaliser<double>(
+            std::vector<double>{2 * count, 4 * count}, count, mean, var);
+        EXPECT_TRUE(std::isfinite(normaliser.inverse_sd(0, 0)));
+    }
+    EXPECT_EQ(mean(0, 0), 0);
+    EXPECT_EQ(var(0, 0), 1);
+}
+
+TEST(BatchNorm, GradientThroughReluAndDropout) {
+    const MatrixD start = random(9, 3, 6);
+    const MatrixD weight = random(9, 3, 7);  // of each output in the loss
+    const MatrixD gamma = random(1, 3, 8);
+    const MatrixD beta = random(1, 3, 9);
+    std::vector<double> keep(27, 1.25);
+    for (std::size_t i = 0; i < 27; i += 4) keep[i] = 0;
+    nn::Normaliser<double> normaliser;
+    MatrixD x, y(9, 3);
+    const auto loss = [&](const MatrixD& input) {
+        std::vector<double> sums(6);
+        MatrixD mean = MatrixD::Zero(1, 3);
+        MatrixD var = MatrixD::Ones(1, 3);
+        x = input;
+        nn::batch_norm_sums<double>(x, sums);
+        normaliser = nn::batch_normaliser<double>(sums, 9, mean, var);
+        nn::batch_norm_relu_forward<double>(normaliser, gamma, beta, keep, x, y);
+        return (y.array() * weight.array()).sum();
+    };
+    loss(start);
+    MatrixD d = weight;
+    std::vector<double> sums(6);
+    nn::batch_norm_relu_backward_sums<double>(x, y, 1.25, d, sums);
+    nn::batch_norm_backward<double>(normaliser, gamma, x, sums, 9, d);
+    for (std::int64_t i = 0; i < 27; ++i) {
+        const auto at = [&](double offset) {
+            MatrixD moved = start;
+            moved.data()[i] += offset;
+            return loss(moved);
+        };
+        constexpr double h = 1e-5;
+        const double numeric = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h);
+        EXPECT_NEAR(d.data()[i], numeric, 1e-8);
+    }
+}
+
+TEST(Dropout, RateScaleAndKey) {
+    const core::Philox draws(1, core::DrawPurpose::Dropout, 3, {4, 5});
+    std::vector<float> keep(100003), again(100003);
+    nn::dropout_row<float>(draws, 0, 0.1, keep);
+    nn::dropout_row<float>(draws, 0, 0.1, again);
+    EXPECT_EQ(keep, again);
+    double dropped = 0;
+    for (const float factor : keep) {
+        EXPECT_TRUE(factor == 0 || factor == static_cast<float>(1 / 0.9));
+        dropped += factor == 0 ? 1 : 0;
+    }
+    EXPECT_NEAR(dropped / 100003, 0.1, 0.005);
+}
+
+TEST(AdamW, TwoStepsByHandAndFrozenTensors) {
+    auto layout = std::make_shared<nn::ParameterLayout>();
+    layout->add("moved", 1, 1, nn::Trained::Yes);
+    layout->add("frozen", 1, 1, nn::Trained::No);
+    nn::ParameterArena<double> values(layout), gradient(layout);
+    for (const char* name : {"moved", "frozen"}) {
+        values.tensor(name)(0, 0) = 2;
+        gradient.tensor(name)(0, 0) = 0.5;
+    }
+    EXPECT_DOUBLE_EQ(nn::gradient_norm(gradient), 0.5);
+    nn::AdamW<double> optimiser(layout);
+    const nn::AdamWOptions options{.learning_rate = 0.1, .weight_decay = 0.01};
+    optimiser.update(values, gradient, options);
+    // Both bias-corrected moments are the gradient's: a step of lr.
+    EXPECT_NEAR(values.tensor("moved")(0, 0), 2 * 0.999 - 0.1 * 0.5 / (0.5 + 1e-8), 1e-14);
+    gradient.tensor("moved")(0, 0) = -1;
+    const double before = values.tensor("moved")(0, 0);
+    optimiser.update(values, gradient, options);
+    const double m = (0.9 * 0.05 - 0.1) / (1 - 0.81);
+    const double v = (0.999 * 0.00025 + 0.001) / (1 - 0.999 * 0.999);
+    EXPECT_NEAR(values.tensor("moved")(0, 0), before * 0.999 - 0.1 * m / (std::sqrt(v) + 1e-8),
+                1e-12);
+    EXPECT_EQ(values.tensor("frozen")(0, 0), 2);
+    EXPECT_EQ(optimiser.steps(), 2);
+}
+
+TEST(Arena, TensorsAreAlignedAndNamed) {
+    auto layout = std::make_shared<nn::ParameterLayout>();
+    layout->add("a", 3, 5, nn::Trained::Yes);
+    layout->add("b", 1, 7, nn::Trained::Yes);
+    nn::ParameterArena<float> arena(layout);
+    EXPECT_EQ(layout->tensor(1).offset, 16);
+    EXPECT_EQ(layout->size(), 32);
+    arena.tensor("b")(0, 6) = 4;
+    EXPECT_EQ(arena.data()[22], 4);
+    EXPECT_EQ(layout->find("c"), -1);
+    EXPECT_ANY_THROW(arena.tensor("c"));
+    EXPECT_ANY_THROW(layout->add("a", 1, 1, nn::Trained::Yes));
+}
+
+}  // namespace
