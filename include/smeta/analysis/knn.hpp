@@ -18,7 +18,7 @@ struct NearestNeighbors {
 };
 
 /// Exact neighbours of points [queries.first, queries.last) among all `points` (n x d, finite), the
-/// point itself left out. `neighbors` is cut to n - 1. A k-d tree (nanoflann) on core::threads()
+/// point itself left out. `neighbors` is cut to n - 1. A k-d tree on core::threads()
 /// threads; the result does not depend on them. Local; throws NumericError on a coordinate that is
 /// not finite.
 NearestNeighbors nearest_neighbors(const core::MatrixD& points, comm::Range queries,

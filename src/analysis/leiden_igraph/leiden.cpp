@@ -1,11 +1,11 @@
-#include "smeta/analysis/leiden.hpp"
-
 #include <memory>
 
 #include <fmt/format.h>
 #include <igraph.h>
 
 #include "smeta/core/error.hpp"
+
+#include "../leiden_impl.hpp"
 
 namespace smeta::analysis {
 namespace {
@@ -84,7 +84,10 @@ bool have_leiden() {
     return true;
 }
 
-std::vector<std::int32_t> leiden(const core::CsrView& weights, const LeidenOptions& options) {
+namespace detail {
+
+std::vector<std::int64_t> leiden_membership(const core::CsrView& weights,
+                                            const LeidenOptions& options) {
     const ErrorHandler handler;
     std::int64_t edge_count = 0;
     for (std::int64_t r = 0; r < weights.rows; ++r)
@@ -125,7 +128,9 @@ std::vector<std::int32_t> leiden(const core::CsrView& weights, const LeidenOptio
             before = std::move(after);
         }
     }
-    return order_by_size(membership.copy());
+    return membership.copy();
 }
+
+}  // namespace detail
 
 }  // namespace smeta::analysis

@@ -1,9 +1,13 @@
 #include <algorithm>
 #include <map>
 
-#include "smeta/analysis/leiden.hpp"
+#include "leiden_impl.hpp"
 
 namespace smeta::analysis {
+
+std::vector<std::int32_t> leiden(const core::CsrView& weights, const LeidenOptions& options) {
+    return order_by_size(detail::leiden_membership(weights, options));
+}
 
 std::vector<std::int32_t> order_by_size(const std::vector<std::int64_t>& labels) {
     struct Group {
