@@ -15,6 +15,11 @@ std::string encoding_of(const H5Object& object);
 /// Layout of the design: dense chunks of 256 rows by all columns, at most 4 MiB; 1-D chunks of
 /// 262,144 elements; smaller data are one chunk.
 H5Storage dense_storage(std::int64_t rows, std::int64_t cols, std::int64_t element_bytes);
+/// Type of indptr: that of the 32-bit indices wherever `stored` values allow it. scipy refuses some
+/// operations (tocoo, so scanpy's leiden) on a matrix whose two index arrays differ in width.
+inline H5Type pointer_type(std::int64_t stored) {
+    return stored <= std::numeric_limits<std::int32_t>::max() ? H5Type::Int32 : H5Type::Int64;
+}
 H5Storage sparse_storage(std::int64_t size);
 
 /// A matrix element of any encoding: dense, CSR, CSC (turned to CSR).

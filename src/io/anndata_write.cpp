@@ -81,7 +81,12 @@ void write_csr(H5Group& parent, std::string_view name, const core::CountsCsr& cs
     group.set_attribute("shape", std::span<const std::int64_t>(shape));
     group.write("data", csr.values, detail::sparse_storage(csr.nnz()));
     group.write("indices", csr.indices, detail::sparse_storage(csr.nnz()));
-    group.write("indptr", csr.indptr, detail::sparse_storage(csr.rows + 1));
+    const H5Storage pointers = detail::sparse_storage(csr.rows + 1);
+    if (detail::pointer_type(csr.nnz()) == H5Type::Int32)
+        group.write("indptr", std::vector<std::int32_t>(csr.indptr.begin(), csr.indptr.end()),
+                    pointers);
+    else
+        group.write("indptr", csr.indptr, pointers);
 }
 
 template <class R>

@@ -77,7 +77,7 @@ void create_x(H5Group& group, const MatrixValues& mine, const Part& part) {
     const H5Storage values = detail::sparse_storage(part.values);
     x.create_dataset("data", H5Type::Float32, std::span(&part.values, 1), values);
     x.create_dataset("indices", H5Type::Int32, std::span(&part.values, 1), values);
-    x.create_dataset("indptr", H5Type::Int64, std::span(&pointers, 1),
+    x.create_dataset("indptr", detail::pointer_type(part.values), std::span(&pointers, 1),
                      detail::sparse_storage(pointers));
 }
 
@@ -100,9 +100,15 @@ void fill_x(const comm::Comm& comm, H5Group group, const MatrixValues& mine, con
     for (std::int64_t& pointer : pointers) pointer += part.first_value;
     // A rank's last pointer is the next one's first: the last rank alone writes the end.
     if (comm.rank() + 1 != comm.size()) pointers.pop_back();
-    x.dataset("indptr").write_rows_collective(
-        part.first_row, part.first_row + static_cast<std::int64_t>(pointers.size()),
-        std::span<const std::int64_t>(pointers));
+    const auto write = [&]<class T>(const std::vector<T>& values) {
+        x.dataset("indptr").write_rows_collective(
+            part.first_row, part.first_row + static_cast<std::int64_t>(values.size()),
+            std::span<const T>(values));
+    };
+    if (detail::pointer_type(part.values) == H5Type::Int32)
+        write(std::vector<std::int32_t>(pointers.begin(), pointers.end()));
+    else
+        write(pointers);
 }
 
 }  // namespace

@@ -63,13 +63,30 @@ std::vector<std::int32_t> clusters_in(const io::Frame& obs) {
     return cluster == nullptr ? std::vector<std::int32_t>{} : cluster->codes;
 }
 
+/// Unit of the coordinates and tissue image: of the modality that has them, genes first (the joint
+/// frame is theirs).
+void describe_frame(SampleMap& map, const atlas::JointReader& joint) {
+    auto modalities = joint.modalities();
+    std::stable_partition(modalities.begin(), modalities.end(),
+                          [](const std::string& name) { return name == "st"; });
+    for (const auto& modality : modalities) {
+        const auto uns = joint.uns(modality);
+        const auto* unit = find_uns(uns, {"smeta", "unit"});
+        const auto* text = unit == nullptr ? nullptr : std::get_if<std::string>(&unit->value);
+        if (map.unit.empty() && text != nullptr) {
+            map.unit = *text;
+            map.microns_per_unit = number_in(find_uns(uns, {"smeta", "microns_per_unit"}));
+        }
+        if (!map.histology) map.histology = histology_in(uns);
+    }
+}
+
 SampleMap read_map(const atlas::Run& run, const atlas::InputSample& sample) {
     SampleMap map;
     map.name = sample.name;
     map.cohort = sample.cohort;
     if (!run.has_result(sample.name)) return map;
     const auto result = run.read_result(sample.name);
-    const auto joint_uns = run.open_joint(sample.name).uns();
     const auto position = result.obsm.find("spatial");
     if (position == result.obsm.end() || position->second.cols() < 2) return map;
     for (Eigen::Index r = 0; r < position->second.rows(); ++r) {
@@ -81,10 +98,7 @@ SampleMap read_map(const atlas::Run& run, const atlas::InputSample& sample) {
         if (name.starts_with(kContribution))
             map.contribution[name.substr(kContribution.size())] =
                 result.obs.as_number(name, run.result_file(sample.name).string());
-    if (const auto* unit = find_uns(joint_uns, {"smeta", "unit"}))
-        if (const auto* text = std::get_if<std::string>(&unit->value)) map.unit = *text;
-    map.microns_per_unit = number_in(find_uns(joint_uns, {"smeta", "microns_per_unit"}));
-    map.histology = histology_in(joint_uns);
+    describe_frame(map, run.open_joint(sample.name));
     return map;
 }
 
