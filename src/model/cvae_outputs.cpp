@@ -10,57 +10,64 @@ namespace smeta::model {
 
 namespace {
 
-/// ang(a, b) = 1 - acos(cos(a, b)) / pi, the cosine clamped to [-1, 1] (spec A9). 1/2 when one of
-/// them is 0.
-template <class R>
-double angular_similarity(const R* a, const R* b, std::int64_t width) {
+/// ang(a, b) = 1 - acos(cos(a, b)) / pi, the cosine clamped to [-1, 1]; 1/2 when one of them is 0.
+double angular_similarity(std::span<const double> a, std::span<const double> b) {
     double ab = 0;
     double aa = 0;
     double bb = 0;
-    for (std::int64_t l = 0; l < width; ++l) {
-        ab += static_cast<double>(a[l]) * static_cast<double>(b[l]);
-        aa += static_cast<double>(a[l]) * static_cast<double>(a[l]);
-        bb += static_cast<double>(b[l]) * static_cast<double>(b[l]);
+    for (std::size_t l = 0; l < a.size(); ++l) {
+        ab += a[l] * b[l];
+        aa += a[l] * a[l];
+        bb += b[l] * b[l];
     }
     const double norm = std::sqrt(aa * bb);
     const double cosine = norm > 0 ? std::clamp(ab / norm, -1.0, 1.0) : 0.0;
     return 1 - std::acos(cosine) / std::numbers::pi;
 }
 
-/// Contributions of one row that has the blocks listed in `ang` >= 0: of two by their difference,
-/// of more by their shares.
-void contributions(std::vector<double>& ang) {
+}  // namespace
+
+std::vector<double> contributions(std::span<const double> latent,
+                                  const std::vector<std::vector<double>>& single) {
+    std::vector<double> result(single.size(), 0.0);
+    std::vector<double> ang(single.size(), 0.0);
     std::vector<std::size_t> present;
-    for (std::size_t b = 0; b < ang.size(); ++b)
-        if (ang[b] >= 0) present.push_back(b);
     double sum = 0;
-    for (const std::size_t b : present) sum += ang[b];
-    const std::vector<double> given = ang;
-    std::ranges::fill(ang, 0.0);
+    for (std::size_t b = 0; b < single.size(); ++b) {
+        if (single[b].empty()) continue;
+        present.push_back(b);
+        ang[b] = angular_similarity(latent, single[b]);
+        sum += ang[b];
+    }
     if (present.size() == 2) {
-        ang[present[1]] = given[present[1]] - given[present[0]] + 0.5;
-        ang[present[0]] = 1 - ang[present[1]];
+        result[present[1]] = ang[present[1]] - ang[present[0]] + 0.5;
+        result[present[0]] = 1 - result[present[1]];
     } else {
         for (const std::size_t b : present)
-            ang[b] = sum > 0 ? given[b] / sum : 1 / static_cast<double>(present.size());
+            result[b] = sum > 0 ? ang[b] / sum : 1 / static_cast<double>(present.size());
     }
+    return result;
+}
+
+namespace {
+
+template <class R>
+std::vector<double> row_of(const core::Matrix<R>& m, std::int64_t r) {
+    const R* row = m.data() + r * m.cols();
+    return {row, row + m.cols()};
 }
 
 template <class R>
 void fill_contributions(const detail::Net<R>& net, const detail::ChunkState<R>& s,
                         Encoded<R>& out) {
-    const std::int32_t width = net.options.latent;
     out.contribution.setZero(s.rows(), net.block_count());
-    std::vector<double> ang(net.options.blocks.size());
+    std::vector<std::vector<double>> single(net.options.blocks.size());
     for (std::int64_t r = 0; r < s.rows(); ++r) {
         for (std::int32_t b = 0; b < net.block_count(); ++b)
-            ang[b] = s.blocks[b].where[r] < 0
-                         ? -1
-                         : angular_similarity(out.latent.data() + r * width,
-                                              out.single[b].data() + r * width, width);
-        contributions(ang);
+            single[b] = s.blocks[b].where[r] < 0 ? std::vector<double>() : row_of(out.single[b], r);
+        const std::vector<double> shares = contributions(row_of(out.latent, r), single);
         for (std::int32_t b = 0; b < net.block_count(); ++b)
-            out.contribution(r, b) = static_cast<R>(ang[b]);
+            out.contribution(r, b) = static_cast<R>(shares[b]);
     }
 }
 

@@ -109,6 +109,12 @@ struct Encoded {
     core::Matrix<R> contribution;  ///< rows x blocks; 0 for a modality that the row lacks
 };
 
+/// How much each modality contributes to one spot's latent (spec A9): of two, 1/2 plus the
+/// difference of their angular similarities to it; of more, their shares of the sum. `single`: mean
+/// from each modality alone, empty and 0 where the spot lacks it. Local.
+std::vector<double> contributions(std::span<const double> latent,
+                                  const std::vector<std::vector<double>>& single);
+
 /// Heads of one block in evaluation mode, rows x features.
 template <class R>
 struct Decoded {

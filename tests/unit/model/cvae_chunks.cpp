@@ -157,4 +157,20 @@ TEST(CvaeChunks, PartialRowsAreMeansAndHaveNoKl) {
     EXPECT_NEAR(encoded.contribution.row(2).sum(), 1, 1e-12);
 }
 
+// Values of the specification, A13.
+TEST(Contributions, GoldenScalars) {
+    const std::vector<double> latent{1, 0, 1};
+    const std::vector<double> st{1, 1, 1};
+    const std::vector<double> sm{0, 1, 2};
+    const auto two = model::contributions(latent, {sm, st});
+    EXPECT_NEAR(two[1], 0.5861338324091839, 1e-10);
+    EXPECT_NEAR(two[0], 1 - 0.5861338324091839, 1e-10);
+    const auto three = model::contributions(latent, {sm, st, {}, {-1, 0, -1}});
+    const double sum = 0.8040867239846964 + 0.7179528915755125;  // the last points away: 0
+    EXPECT_NEAR(three[1], 0.8040867239846964 / sum, 1e-10);
+    EXPECT_EQ(three[2], 0);
+    EXPECT_NEAR(three[3], 0, 1e-7);
+    EXPECT_EQ(model::contributions(latent, {st, {}})[0], 1);
+}
+
 }  // namespace
