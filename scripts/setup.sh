@@ -18,10 +18,10 @@ done
 packages=(
     build-essential cmake ninja-build ccache git
     libopenmpi-dev openmpi-bin libhdf5-openmpi-dev hdf5-tools
-    libeigen3-dev libopenblas-serial-dev libboost-serialization-dev libboost-math-dev
+    libeigen3-dev libboost-serialization-dev libboost-math-dev
     libcli11-dev libtoml11-dev nlohmann-json3-dev libfmt-dev
     libexpat1-dev libdeflate-dev zlib1g-dev libxxhash-dev librandom123-dev
-    libnanoflann-dev libigraph-dev libsleef-dev libpng-dev
+    libnanoflann-dev libigraph-dev libpng-dev
     libgtest-dev libbenchmark-dev clang-format-14 strace
 )
 [ "$want_venv" = 1 ] && packages+=(python3 python3-venv)

@@ -19,13 +19,6 @@ find_package(PNG REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(libdeflate REQUIRED IMPORTED_TARGET libdeflate)
-pkg_check_modules(sleef REQUIRED IMPORTED_TARGET sleef)
-
-# OpenBLAS, the serial variant (threads are ours); without it Eigen's own products are used.
-find_library(SMETA_OPENBLAS NAMES libopenblas.so.0 openblas
-             PATH_SUFFIXES openblas-serial x86_64-linux-gnu/openblas-serial aarch64-linux-gnu/openblas-serial NO_CACHE)
-find_path(SMETA_CBLAS_INCLUDE cblas.h PATH_SUFFIXES openblas-serial x86_64-linux-gnu/openblas-serial
-                                                    x86_64-linux-gnu aarch64-linux-gnu/openblas-serial NO_CACHE)
 if(SMETA_LEIDEN)
     # Not find_package: the package's CMake files want the development files of all that igraph uses itself.
     pkg_check_modules(igraph REQUIRED IMPORTED_TARGET igraph)
