@@ -13,6 +13,7 @@ namespace smeta::atlas::detail {
 inline constexpr const char* kManifestFile = "manifest.json";
 inline constexpr const char* kRegistryFile = "registry.h5";
 inline constexpr const char* kLockFile = "atlas.lock";
+inline constexpr const char* kRunLockFile = "run.lock";
 /// Bytes of the lock file: the manifest commit (exclusive), writers (shared) against repair
 /// (exclusive).
 inline constexpr std::int64_t kManifestByte = 0;

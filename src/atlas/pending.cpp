@@ -48,10 +48,13 @@ void check_against(const Manifest& manifest, const PendingStage& stage) {
     };
     if (!stage.cohort.empty() && known.cohort != stage.cohort)
         remove_first(fmt::format("cohort '{}', not '{}'", known.cohort, stage.cohort));
+    // What a sample was ingested as: raw data, or joint data (which then come with a cohort).
     const StageEntry* raw = known.find(kRaw);
+    const bool joint_input = stage.stage == kJoint && !stage.cohort.empty();
     if (stage.stage == kRaw && raw == nullptr) remove_first("joint data of its own");
-    if (stage.stage == kRaw && *raw != stage.entry && raw->key != stage.entry.key)
-        remove_first("other raw data");
+    if (stage.stage == kRaw && raw->key != stage.entry.key) remove_first("other raw data");
+    if (joint_input && raw != nullptr) remove_first("raw data");
+    if (joint_input && known.find(kJoint)->key != stage.entry.key) remove_first("other joint data");
 }
 
 bool merge(Manifest& manifest, const std::vector<PendingStage>& stages) {

@@ -26,7 +26,6 @@ namespace {
 constexpr const char* kInputs = "inputs.json";
 constexpr const char* kFeatures = "features.h5";
 constexpr const char* kConfig = "config.toml";
-constexpr const char* kLock = "run.lock";
 
 fs::path folder_of(const fs::path& atlas, const std::string& name) {
     check_name("run", name);
@@ -77,7 +76,7 @@ bool Run::exists(const ShardedAtlas& atlas, const std::string& name) {
 Run Run::create(const ShardedAtlas& atlas, const std::string& name, const Setup& setup) {
     const fs::path folder = folder_of(atlas.path(), name);
     make_folder(folder);
-    const FileLock lock(folder / kLock, {});
+    const FileLock lock(folder / detail::kRunLockFile, {});
     if (exists(atlas, name)) throw core::ConfigError(fmt::format("run '{}' exists already", name));
     RunInputs inputs = inputs_of(atlas, setup.samples);
     const FeatureSet features = detail::with_measured(atlas, inputs, setup.features);
@@ -122,7 +121,7 @@ Run Run::open(const comm::Comm& comm, const ShardedAtlas& atlas, const std::stri
 std::optional<std::string> Run::move_aside(const ShardedAtlas& atlas, const std::string& name) {
     const fs::path folder = folder_of(atlas.path(), name);
     if (!fs::exists(folder)) return std::nullopt;
-    const FileLock lock(folder / kLock, {});
+    const FileLock lock(folder / detail::kRunLockFile, {});
     for (int n = 1;; ++n) {
         const std::string old = fmt::format("{}.old-{}", name, n);
         const fs::path target = folder_of(atlas.path(), old);
@@ -233,14 +232,16 @@ void Run::write_result(const std::string& sample, const io::AnnData& result) con
     core::check(result.obs.rows() == this->sample(sample).rows(),
                 "a result has one row for each of the sample's spots");
     constexpr std::chrono::minutes kPatience{10};
-    const FileLock lock(folder_ / kLock, {.byte = lock_byte(sample), .patience = kPatience});
+    const FileLock lock(folder_ / detail::kRunLockFile,
+                        {.byte = lock_byte(sample), .patience = kPatience});
     replace_h5ad(result_file(sample), result);
 }
 
 void Run::update_result(const std::string& sample,
                         const std::function<void(io::AnnData&)>& change) const {
     constexpr std::chrono::minutes kPatience{10};
-    const FileLock lock(folder_ / kLock, {.byte = lock_byte(sample), .patience = kPatience});
+    const FileLock lock(folder_ / detail::kRunLockFile,
+                        {.byte = lock_byte(sample), .patience = kPatience});
     io::AnnData result = read_result(sample);
     const std::vector<std::string> spots = result.obs.index;
     change(result);
@@ -268,7 +269,7 @@ void Run::write_reconstruction(const std::string& sample, const io::AnnData& val
 }
 
 FileLock Run::lock() const {
-    return {folder_ / kLock, {}};
+    return {folder_ / detail::kRunLockFile, {}};
 }
 
 void Run::append_history(std::string_view json) const {

@@ -1,0 +1,301 @@
+#include <algorithm>
+#include <map>
+#include <set>
+#include <system_error>
+
+#include <fmt/format.h>
+
+#include "smeta/atlas/maintenance.hpp"
+#include "smeta/atlas/names.hpp"
+#include "smeta/atlas/run.hpp"
+#include "smeta/core/error.hpp"
+#include "smeta/core/log.hpp"
+#include "smeta/core/progress.hpp"
+#include "smeta/io/anndata.hpp"
+#include "smeta/io/atomic_file.hpp"
+
+#include "json_fields.hpp"
+#include "layout.hpp"
+#include "pending.hpp"
+
+namespace smeta::atlas {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+enum class Kind { Annotated, Stage, Unchecked };
+
+/// Something to check: a file that the manifest or a run names, or a file of a run without
+/// checksum.
+struct Task {
+    FileEntry entry;
+    Kind kind = Kind::Stage;
+};
+
+/// What is known before files are read. The same on every rank.
+struct Plan {
+    std::vector<Task> tasks;  ///< ascending by path
+    std::set<std::string> named;
+    std::vector<Problem> problems;
+    /// False when the manifest or an inputs.json cannot be read: nothing may then be called
+    /// unnamed.
+    bool complete = true;
+};
+
+std::string short_text(const core::Error& error) {
+    std::string text = error.what();
+    std::replace(text.begin(), text.end(), '\n', ';');
+    return text;
+}
+
+class Planner {
+  public:
+    explicit Planner(const fs::path& root) : root_(root) {}
+
+    Plan plan() {
+        guard(detail::kManifestFile, [&] { add_manifest(); });
+        for (const std::string& run : detail::run_names(root_))
+            guard(fmt::format("runs/{}/inputs.json", run), [&] { add_run(run); });
+        for (auto& [path, task] : tasks_) plan_.tasks.push_back(std::move(task));
+        return std::move(plan_);
+    }
+
+  private:
+    template <class Work>
+    void guard(const std::string& file, const Work& work) {
+        try {
+            work();
+        } catch (const core::Error& error) {
+            plan_.problems.push_back({file, short_text(error)});
+            plan_.complete = false;
+        }
+    }
+    void add(const FileEntry& entry, Kind kind) {
+        plan_.named.insert(entry.path);
+        const auto [known, is_new] = tasks_.try_emplace(entry.path, Task{entry, kind});
+        if (!is_new && (known->second.entry.checksum != entry.checksum ||
+                        known->second.entry.bytes != entry.bytes))
+            plan_.problems.push_back(
+                {entry.path, "the manifest and a run's inputs.json give it different checksums"});
+    }
+    void add_stages(const std::map<std::string, StageEntry>& stages) {
+        for (const auto& [name, stage] : stages)
+            for (const FileEntry& file : stage.files)
+                add(file, name == kRaw || name == kJoint ? Kind::Annotated : Kind::Stage);
+    }
+    void add_manifest() {
+        const fs::path file = root_ / detail::kManifestFile;
+        const Manifest manifest = parse_manifest(io::read_text_file(file.string()), file.string());
+        for (const auto& [name, sample] : manifest.samples) add_stages(sample.stages);
+        add_stages(manifest.stages);
+    }
+    void add_run(const std::string& run) {
+        const std::string folder = "runs/" + run + "/";
+        const fs::path file = root_ / (folder + "inputs.json");
+        const RunInputs inputs = parse_inputs(io::read_text_file(file.string()), file.string());
+        for (const InputSample& sample : inputs.samples)
+            for (const FileEntry& entry : sample.files) add(entry, Kind::Annotated);
+        FileEntry features{
+            .path = folder + "features.h5", .checksum = inputs.features, .extra = {}};
+        std::error_code missing;
+        const auto bytes = fs::file_size(root_ / features.path, missing);
+        features.bytes = missing ? 0 : static_cast<std::int64_t>(bytes);
+        add(features, Kind::Stage);
+        add_unchecked(folder);
+        add_unchecked(folder + "results/");
+        add_unchecked(folder + "reconstruction/");
+    }
+    // Files that commands rewrite: no checksum is kept, but the structure can be read.
+    void add_unchecked(const std::string& folder) {
+        std::error_code absent;
+        for (const auto& file : fs::directory_iterator(root_ / folder, absent)) {
+            const std::string name = file.path().filename().string();
+            const std::string extension = file.path().extension().string();
+            const bool ours = extension == ".h5" || extension == ".h5ad" || extension == ".h5mu";
+            if (!ours || !file.is_regular_file() || io::is_temporary_name(name)) continue;
+            if (tasks_.count(folder + name) != 0) continue;
+            FileEntry entry{.path = folder + name, .checksum = {}, .extra = {}};
+            entry.bytes = static_cast<std::int64_t>(file.file_size());
+            tasks_.try_emplace(entry.path, Task{entry, Kind::Unchecked});
+        }
+    }
+
+    fs::path root_;
+    Plan plan_;
+    std::map<std::string, Task> tasks_;
+};
+
+void check_annotated(const fs::path& file, const FileEntry& entry, Registry& names) {
+    std::int64_t largest = 0;
+    for (const std::string& modality : io::modality_names(file.string())) {
+        const io::AnnDataReader reader(file.string(), modality);
+        names.add(modality, reader.var().index);
+        largest = std::max(largest, reader.rows());
+    }
+    // Modalities of raw files have rows of their own; the entry then has their sum.
+    if (largest > entry.rows)
+        throw core::FormatError({.file = file.string(),
+                                 .object = "obs",
+                                 .expected = fmt::format("{} rows", entry.rows),
+                                 .found = fmt::format("{}", largest),
+                                 .hint = {}});
+}
+
+void check_task(const fs::path& root, const Task& task, Registry& names) {
+    const fs::path file =
+        resolve_inside(root, task.entry.path, (root / detail::kManifestFile).string());
+    if (task.kind != Kind::Unchecked) detail::check_content(file, task.entry);
+    detail::check_hdf5(file);
+    if (task.kind == Kind::Annotated) check_annotated(file, task.entry, names);
+}
+
+/// All ranks' problems and names on every rank. Collective.
+void check_tasks(const comm::Comm& comm, const fs::path& root, const Plan& plan,
+                 VerifyReport& report, Registry& names) {
+    detail::Json problems = detail::Json::array();
+    core::Progress progress("verify", static_cast<std::int64_t>(plan.tasks.size()));
+    for (std::size_t i = comm.rank(); i < plan.tasks.size(); i += comm.size()) {
+        try {
+            check_task(root, plan.tasks[i], names);
+        } catch (const core::Error& error) {
+            problems.push_back({plan.tasks[i].entry.path, short_text(error)});
+        }
+        progress.advance(comm.size());
+    }
+    // Names of bytes that are not UTF-8 must not stop the report.
+    const auto replace = detail::Json::error_handler_t::replace;
+    for (const std::string& part : comm.allgather(problems.dump(-1, ' ', false, replace)))
+        for (const detail::Json& problem : detail::Json::parse(part))
+            report.problems.push_back({problem.at(0), problem.at(1)});
+    std::vector<detail::PendingStage> none;
+    for (const std::string& part : comm.allgather(detail::to_json({}, names)))
+        detail::add_from_json(part, none, names);
+    for (const Task& task : plan.tasks) report.bytes += task.entry.bytes;
+    report.files = static_cast<std::int64_t>(plan.tasks.size());
+}
+
+/// Files below `folder` (relative to root), links not followed, ascending.
+std::vector<std::string> files_below(const fs::path& root, const std::string& folder) {
+    std::vector<std::string> files;
+    std::error_code absent;
+    for (const auto& entry : fs::recursive_directory_iterator(root / folder, absent))
+        if (entry.is_regular_file() || entry.is_symlink())
+            files.push_back(entry.path().lexically_relative(root).string());
+    std::sort(files.begin(), files.end());
+    return files;
+}
+
+void list_strays(const fs::path& root, const Plan& plan, VerifyReport& report) {
+    for (const std::string& file : files_below(root, ""))
+        if (io::is_temporary_name(fs::path(file).filename().string()))
+            report.leftovers.push_back(file);
+    if (!plan.complete) return;
+    for (const char* folder : {"joint", "raw", "stages"})
+        for (const std::string& file : files_below(root, folder))
+            if (plan.named.count(file) == 0 &&
+                !io::is_temporary_name(fs::path(file).filename().string()))
+                report.unnamed.push_back(file);
+}
+
+void check_registry(const fs::path& root, const Plan& plan, const Registry& names,
+                    RepairMode repair, VerifyReport& report) {
+    const fs::path file = root / detail::kRegistryFile;
+    std::string damage;
+    try {
+        if (!Registry::read(file).covers(names)) damage = "names of the atlas are missing in it";
+    } catch (const core::Error& error) {
+        damage = short_text(error);
+    }
+    if (damage.empty()) return;
+    if (repair == RepairMode::Repair && plan.complete && report.problems.empty()) {
+        names.write(file);
+        report.rebuilt.emplace_back(detail::kRegistryFile);
+    } else {
+        report.problems.push_back({detail::kRegistryFile, damage});
+    }
+}
+
+void remove_strays(const fs::path& root, VerifyReport& report) {
+    for (const auto* list : {&report.leftovers, &report.unnamed})
+        for (const std::string& file : *list) {
+            std::error_code error;
+            fs::remove(root / file, error);
+            if (error)
+                throw core::IoError::from_errno("remove", (root / file).string(), error.value());
+            report.removed.push_back(file);
+        }
+}
+
+/// Nobody else may write while repair looks for files that nobody names.
+struct RepairLocks {
+    std::vector<FileLock> held;
+
+    explicit RepairLocks(const fs::path& root) {
+        held.emplace_back(root / detail::kLockFile,
+                          FileLock::Options{.byte = detail::kManifestByte});
+        held.emplace_back(root / detail::kLockFile,
+                          FileLock::Options{.byte = detail::kWritersByte});
+        std::error_code absent;
+        for (const auto& run : fs::directory_iterator(root / "runs", absent))
+            if (run.is_directory())
+                held.emplace_back(run.path() / detail::kRunLockFile, FileLock::Options{});
+    }
+};
+
+void repair_on_root(const fs::path& root, RepairMode repair, const Plan& plan,
+                    const Registry& names, VerifyReport& report) {
+    list_strays(root, plan, report);
+    check_registry(root, plan, names, repair, report);
+    if (repair == RepairMode::Repair) remove_strays(root, report);
+}
+
+void broadcast(const comm::Comm& comm, VerifyReport& report) {
+    detail::Json problems = detail::Json::array();
+    for (const Problem& problem : report.problems) problems.push_back({problem.file, problem.what});
+    std::string text = detail::Json{
+        {"problems", problems},
+        {"leftovers", report.leftovers},
+        {"unnamed", report.unnamed},
+        {"removed", report.removed},
+        {"rebuilt",
+         report.rebuilt}}.dump(-1, ' ', false, detail::Json::error_handler_t::replace);
+    comm.broadcast(text);
+    const detail::Json value = detail::Json::parse(text);
+    report.problems.clear();
+    for (const detail::Json& problem : value.at("problems"))
+        report.problems.push_back({problem.at(0), problem.at(1)});
+    value.at("leftovers").get_to(report.leftovers);
+    value.at("unnamed").get_to(report.unnamed);
+    value.at("removed").get_to(report.removed);
+    value.at("rebuilt").get_to(report.rebuilt);
+}
+
+}  // namespace
+
+VerifyReport verify(const comm::Comm& comm, const fs::path& path, RepairMode repair) {
+    VerifyReport report;
+    std::optional<RepairLocks> locks;
+    comm.root_or_throw([&] {
+        if (!fs::is_directory(path))
+            throw core::ConfigError(
+                fmt::format("{} is not an atlas: no such folder", path.string()));
+        if (repair == RepairMode::Repair) locks.emplace(path);
+    });
+    Plan plan;
+    comm.all_or_throw([&] { plan = Planner(path).plan(); });
+    // A commit between two ranks' looks would deal the files differently.
+    const auto tasks = static_cast<std::int64_t>(plan.tasks.size());
+    if (comm.allreduce(tasks, comm::ReduceOp::Min) != comm.allreduce(tasks, comm::ReduceOp::Max))
+        throw core::IoError("the atlas changed while it was read: run verify again");
+    report.problems = plan.problems;
+    Registry names;
+    check_tasks(comm, path, plan, report, names);
+    comm.root_or_throw([&] { repair_on_root(path, repair, plan, names, report); });
+    std::sort(report.problems.begin(), report.problems.end(),
+              [](const Problem& a, const Problem& b) { return a.file < b.file; });
+    broadcast(comm, report);
+    return report;
+}
+
+}  // namespace smeta::atlas
