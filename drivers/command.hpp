@@ -82,6 +82,7 @@ void print(const Context& context, const std::string& text);
 std::string read_shared_text(const comm::Comm& comm, const std::string& path);
 
 void add_config(CommandLine& line);
+void add_atlas(CommandLine& line);
 void add_simulate(CommandLine& line);
 
 }  // namespace smeta::drivers

@@ -38,6 +38,7 @@ void install_signal_handlers() {
 
 void add_commands(CommandLine& line) {
     add_config(line);
+    add_atlas(line);
     add_simulate(line);
 }
 

@@ -77,7 +77,8 @@ AtlasInfo describe(const ShardedAtlas& atlas) {
         count(entry.stages);
     }
     count(manifest.stages);
-    for (const auto& [modality, names] : atlas.registry().modalities())
+    const Registry registry = atlas.registry();
+    for (const auto& [modality, names] : registry.modalities())
         info.features[modality] = static_cast<std::int64_t>(names.size());
     for (const std::string& run : atlas.runs()) info.runs.push_back(describe_run(atlas, run));
     return info;
