@@ -227,10 +227,11 @@ std::optional<Figure> mixing_figure(const ReportData& data) {
                  {.size = 10, .anchor = Anchor::End, .colour = "muted"});
         const auto bar = [&](double top, const std::optional<double>& value,
                              std::string_view colour) {
-            const double shown = std::clamp(value.value_or(0), 0.0, 1.0);
+            const bool is_defined = value && !std::isnan(*value);
+            const double shown = is_defined ? std::clamp(*value, 0.0, 1.0) : 0;
             svg.rectangle(kLeft, top, shown * kWidth, 18, colour);
             svg.text(kLeft + shown * kWidth + 7, top + 13,
-                     value ? fmt::format("{:.2f}", *value) : std::string("not defined"));
+                     is_defined ? fmt::format("{:.2f}", *value) : std::string("not defined"));
         };
         bar(y + 3, rows[r].before, "#9aa0a6");
         bar(y + 25, rows[r].after, kBlue);

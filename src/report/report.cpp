@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 template <class T>
 Json or_null(const std::optional<T>& value) {
-    return value ? Json(*value) : Json(nullptr);
+    return value ? Json(*value) : Json(nullptr);  // NaN is written as null too
 }
 
 Json scores_json(const MixingScores& scores) {

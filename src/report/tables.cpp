@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include <fmt/format.h>
 
 #include "page.hpp"
@@ -10,7 +12,7 @@ std::string count_or_dash(const std::optional<std::int64_t>& count) {
 }
 
 std::string score(const std::optional<double>& value) {
-    return value ? fmt::format("{:.4f}", *value) : "";
+    return value && !std::isnan(*value) ? fmt::format("{:.4f}", *value) : "";
 }
 
 std::string plain(std::string text) {

@@ -14,7 +14,7 @@
 namespace smeta::report {
 namespace {
 
-SampleMap section(int number, bool is_hexagonal) {
+SampleMap section(int number, bool is_hexagonal, int largest_side) {
     const core::Philox random(static_cast<std::uint64_t>(number), core::DrawPurpose::Test);
     SampleMap map;
     map.name = "sample_" + std::to_string(number);
@@ -23,7 +23,7 @@ SampleMap section(int number, bool is_hexagonal) {
     if (is_hexagonal) map.microns_per_unit = 0.6;
     FeatureMap gene{"GENE<1>", "st", {}, {}};
     FeatureMap metabolite{"mz_426.9289_pos", "sm", {}, {}};
-    const int side = 40 - 2 * (number % 5);
+    const int side = largest_side - 2 * (number % 5);
     std::uint64_t draw = 0;
     for (int r = 0; r < side; ++r)
         for (int c = 0; c < side; ++c) {
@@ -51,7 +51,7 @@ SampleMap section(int number, bool is_hexagonal) {
     return map;
 }
 
-ReportData example(int samples) {
+ReportData example(int samples, int largest_side = 40) {
     ReportData data;
     data.run = "main";
     data.atlas = "atlas";
@@ -61,7 +61,7 @@ ReportData example(int samples) {
     data.config = "[model]\nlatent = 10  # a < b & c\n";
     data.features = {{"sm", 300}, {"st", 2000}};
     for (int s = 0; s < samples; ++s) {
-        data.maps.push_back(section(s, s % 3 != 2));
+        data.maps.push_back(section(s, s % 3 != 2, largest_side));
         data.samples.push_back(
             {data.maps.back().name,
              data.maps.back().cohort,
@@ -85,7 +85,7 @@ ReportData example(int samples) {
                                 8000});
     }
     if (samples > 1)
-        data.mixing = BatchMixing{{0.04, 0.61, 0.21}, {0.48, 0.86, std::nullopt}, 10000};
+        data.mixing = BatchMixing{{0.04, 0.61, 0.21}, {0.48, std::nan(""), std::nullopt}, 10000};
     data.commands = {{"smeta train --atlas atlas --run main", "2026-01-01", 2, 1, 33.1, "0.1.0"}};
     data.timings = {{"train", "train/forward", 10, 11, 12}};
     data.notes = {"a note with <angle> brackets"};
@@ -101,7 +101,7 @@ int python(const std::string& program, const std::filesystem::path& file) {
 
 TEST(Report, WritesWellFormedFiles) {
     const test::TemporaryFolder folder;
-    write_report(example(5), folder.path());
+    write_report(example(5, 24), folder.path());
     const std::string parse_xml = "import sys, xml.dom.minidom as m; m.parse(sys.argv[1])";
     int figures = 0;
     for (const auto& entry : std::filesystem::directory_iterator(folder / "figures")) {
@@ -114,6 +114,7 @@ TEST(Report, WritesWellFormedFiles) {
     EXPECT_EQ(python("import sys, json; r = json.load(open(sys.argv[1])); "
                      "assert r[\"samples\"][0][\"modalities\"][\"sm\"][\"rows_dropped\"] == 100; "
                      "assert r[\"batch_mixing\"][\"after\"][\"neighbor_mixing\"] is None; "
+                     "assert r[\"batch_mixing\"][\"after\"][\"batch_asw\"] is None; "
                      "assert sum(r[\"clusters\"][\"sizes\"]) == r[\"spots\"]",
                      folder / "report.json"),
               0);
@@ -135,7 +136,7 @@ TEST(Report, WritesWellFormedFiles) {
 }
 
 TEST(Report, ShowsTheFirst24SamplesAndFilesTheRest) {
-    const auto data = example(26);
+    const auto data = example(26, 16);
     const auto figures = all_figures(data);
     const auto html = report_html(data, figures);
     EXPECT_NE(html.find("id=\"spatial_clusters_1\""), std::string::npos);
