@@ -40,6 +40,8 @@ void add_commands(CommandLine& line) {
     add_config(line);
     add_atlas(line);
     add_simulate(line);
+    add_train(line);
+    add_embed(line);
 }
 
 /// Parses on every rank alike. Returns the exit code when the command line itself answers (help,

@@ -1,0 +1,140 @@
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "smeta/atlas/selection.hpp"
+#include "smeta/core/error.hpp"
+#include "smeta/core/log.hpp"
+#include "smeta/core/threads.hpp"
+#include "smeta/model/run_model.hpp"
+#include "smeta/model/train_plan.hpp"
+#include "smeta/model/trainer.hpp"
+
+#include "command.hpp"
+#include "run_commands.hpp"
+
+namespace smeta::drivers {
+
+namespace {
+
+// The selected features of the modalities that model.modalities wants.
+atlas::FeatureSet wanted_features(const atlas::ShardedAtlas& atlas,
+                                  const model::ModelConfig& config) {
+    atlas::FeatureSet features = atlas::read_selection(atlas);
+    const auto names = model::resolve_modalities(config, features);
+    std::erase_if(features.modalities, [&](const auto& modality) {
+        return std::find(names.begin(), names.end(), modality.name) == names.end();
+    });
+    return features;
+}
+
+// What training would hold, from the run if there is one, else from the atlas of the day. Local.
+model::TrainSize measure(const atlas::ShardedAtlas& atlas, const std::string& run_name,
+                         const Settings& settings) {
+    const bool exists = atlas::Run::exists(atlas, run_name);
+    std::optional<atlas::Run> run;
+    if (exists) run = atlas::Run::open(atlas, run_name);
+    const auto samples = exists ? run->samples() : atlas.samples();
+    const auto features = exists ? run->features() : wanted_features(atlas, settings.model);
+    model::TrainSize size;
+    double values = 0;
+    double rows = 0;
+    for (const auto& sample : samples) {
+        const auto joint = exists ? run->open_joint(sample) : atlas.open_joint(sample);
+        rows += static_cast<double>(joint.rows());
+        for (const auto& modality : features.modalities)
+            if (joint.has(modality.name))
+                values += std::min(static_cast<double>(joint.stored_values(modality.name)),
+                                   static_cast<double>(joint.rows()) *
+                                       static_cast<double>(modality.names().size()));
+        for (std::int64_t first = 0; first < joint.rows(); first += atlas::kJointFileRows)
+            size.shard_rows.push_back(std::min(atlas::kJointFileRows, joint.rows() - first));
+    }
+    size.values_per_row = rows > 0 ? values / rows : 0;
+    const auto count = static_cast<std::int64_t>(samples.size());
+    std::vector<std::string> modalities;
+    std::vector<std::int32_t> widths;
+    for (const auto& modality : features.modalities) {
+        modalities.push_back(modality.name);
+        widths.push_back(static_cast<std::int32_t>(modality.names().size()));
+    }
+    const auto keys = model::resolve_batch_keys(settings.model, settings.train, count);
+    const std::vector<std::vector<std::string>> categories(keys.size(), samples);
+    const model::Cvae<float> network(model::make_network(
+        settings.model, model::resolve_weights(settings.train, settings.loss, modalities, count),
+        modalities, widths, categories));
+    size.parameters = network.values().layout().size();
+    return size;
+}
+
+int run_train(Context& context, const RunOptions& options, bool fresh) {
+    const comm::Comm& comm = context.comm;
+    Settings& settings = context.settings;
+    const auto atlas = atlas::ShardedAtlas::open(comm, options.atlas);
+    std::string plan;
+    comm.root_or_throw([&] {
+        if (fresh && !context.options.dry_run) {
+            if (const auto old = atlas::Run::move_aside(atlas, options.run))
+                core::log_info("the run's folder is now {}", *old);
+        }
+        plan = to_text(model::plan_training(settings.train, settings.seed,
+                                            measure(atlas, options.run, settings), comm.size(),
+                                            core::threads(), context.memory));
+    });
+    if (context.options.dry_run) {
+        print(context, plan);
+        return 0;
+    }
+    return train_run(context, atlas, options.run);
+}
+
+}  // namespace
+
+int train_run(Context& context, const atlas::ShardedAtlas& atlas, const std::string& name) {
+    const comm::Comm& comm = context.comm;
+    Settings& settings = context.settings;
+    comm.root_or_throw([&] {
+        if (atlas::Run::exists(atlas, name)) return;
+        atlas::Run::create(atlas, name,
+                           {.samples = {},
+                            .config_toml = settings.table.dump_toml(),
+                            .features = wanted_features(atlas, settings.model)});
+    });
+    const atlas::Run run = atlas::Run::open(comm, atlas, name);
+    std::optional<atlas::FileLock> lock;
+    comm.root_or_throw([&] { lock = run.lock(); });
+    run.check_inputs(comm, atlas::InputCheck::Sizes);
+    model::TrainerOptions trainer_options{
+        .model = settings.model,
+        .loss = settings.loss,
+        .train = settings.train,
+        .seed = settings.seed,
+        .identity = settings.table.canonical(model::identity_sections()),
+        .stop_requested = [&context] { return context.stop_signal != 0; }};
+    model::Trainer trainer(comm, run, std::move(trainer_options), context.timings);
+    core::log_info("run '{}': {} training rows on {} rank{}", name, trainer.training_rows(),
+                   comm.size(), comm.size() == 1 ? "" : "s");
+    const auto outcome = trainer.train();
+    nlohmann::ordered_json details;
+    details["training_rows"] = trainer.training_rows();
+    details["validation_rows"] = trainer.validation_rows();
+    const auto& blocks = trainer.network().blocks;
+    for (std::size_t m = 0; m < trainer.rows_without().size(); ++m)
+        details["rows_without"][blocks[m].name] = trainer.rows_without()[m];
+    record_history(context, run, "train", details);
+    if (outcome == model::TrainOutcome::Finished) return 0;
+    core::log_warning("stopped at a checkpoint; the same command goes on from there");
+    return core::kExitStoppedAtCheckpoint;
+}
+
+void add_train(CommandLine& line) {
+    auto options = std::make_shared<RunOptions>();
+    auto fresh = std::make_shared<bool>(false);
+    CLI::App& app = line.add(
+        "train", "train a run's model, going on from its checkpoint if there is one",
+        [options, fresh](Context& context) { return run_train(context, *options, *fresh); });
+    add_run_options(app, *options);
+    app.add_flag("--fresh", *fresh, "move the run's folder to RUN.old-N and start anew");
+}
+
+}  // namespace smeta::drivers

@@ -1,0 +1,34 @@
+#include "run_commands.hpp"
+
+#include "smeta/core/threads.hpp"
+#include "smeta/core/version.hpp"
+
+namespace smeta::drivers {
+
+void add_run_options(CLI::App& app, RunOptions& options) {
+    app.add_option("--atlas", options.atlas, "folder of the atlas")->required();
+    app.add_option("--run", options.run, "name of the run")->capture_default_str();
+}
+
+atlas::Run open_run(const Context& context, const RunOptions& options) {
+    const auto atlas = atlas::ShardedAtlas::open(context.comm, options.atlas);
+    return atlas::Run::open(context.comm, atlas, options.run);
+}
+
+void record_history(const Context& context, const atlas::Run& run, const std::string& command,
+                    const nlohmann::ordered_json& details) {
+    nlohmann::ordered_json line;
+    line["command"] = command;
+    line["command_line"] = context.command_line;
+    line["version"] = core::kVersion;
+    line["revision"] = core::kGitRevision;
+    line["ranks"] = context.comm.size();
+    line["threads"] = core::threads();
+    for (const auto& [region, spread] : comm::summarise(context.comm, context.timings.seconds()))
+        line["seconds"][region] = {
+            {"min", spread.min}, {"avg", spread.average}, {"max", spread.max}};
+    for (const auto& [key, value] : details.items()) line[key] = value;
+    context.comm.root_or_throw([&] { run.append_history(line.dump()); });
+}
+
+}  // namespace smeta::drivers

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "smeta/atlas/run.hpp"
+
+#include "command.hpp"
+
+namespace smeta::drivers {
+
+/// Options of every command that works on a run.
+struct RunOptions {
+    std::string atlas;
+    std::string run = "main";
+};
+void add_run_options(CLI::App& app, RunOptions& options);
+
+/// Opens the atlas and the run that the options name. Collective.
+atlas::Run open_run(const Context& context, const RunOptions& options);
+
+/// One line in the run's history.jsonl: command, version, ranks, threads, seconds min/avg/max over
+/// ranks by region. `details`: further fields, a JSON object. Collective.
+void record_history(const Context& context, const atlas::Run& run, const std::string& command,
+                    const nlohmann::ordered_json& details = {});
+
+/// Creates the run from the atlas of the day if there is none and trains it; the exit code (0 or
+/// 75). Collective.
+int train_run(Context& context, const atlas::ShardedAtlas& atlas, const std::string& name);
+/// Embeds all rows of the run; the exit code. Collective.
+int embed_run(Context& context, const atlas::Run& run, bool reconstruction);
+
+}  // namespace smeta::drivers
