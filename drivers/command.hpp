@@ -84,6 +84,10 @@ std::string read_shared_text(const comm::Comm& comm, const std::string& path);
 void add_config(CommandLine& line);
 void add_atlas(CommandLine& line);
 void add_simulate(CommandLine& line);
+void add_qc(CommandLine& line);
+void add_align(CommandLine& line);
+void add_reassign(CommandLine& line);
+void add_select(CommandLine& line);
 void add_train(CommandLine& line);
 void add_embed(CommandLine& line);
 

@@ -40,6 +40,10 @@ void add_commands(CommandLine& line) {
     add_config(line);
     add_atlas(line);
     add_simulate(line);
+    add_qc(line);
+    add_align(line);
+    add_reassign(line);
+    add_select(line);
     add_train(line);
     add_embed(line);
 }

@@ -5,6 +5,10 @@ namespace smeta::drivers {
 Settings::Settings() {
     table.add("seed", seed, "seed of every random draw");
     bind(table, ingest);
+    bind(table, qc);
+    bind(table, align);
+    bind(table, reassign);
+    bind(table, select);
     bind(table, model);
     bind(table, loss);
     bind(table, train);

@@ -2,9 +2,12 @@
 
 #include <cstdint>
 
+#include "smeta/align/align_config.hpp"
 #include "smeta/atlas/ingest_config.hpp"
 #include "smeta/core/config.hpp"
 #include "smeta/model/train_config.hpp"
+#include "smeta/preprocess/qc_config.hpp"
+#include "smeta/preprocess/select_config.hpp"
 
 namespace smeta::drivers {
 
@@ -18,6 +21,10 @@ struct Settings {
     core::ConfigTable table;
     std::uint64_t seed = 1;
     atlas::IngestConfig ingest;
+    preprocess::QcConfig qc;
+    align::AlignConfig align;
+    align::ReassignConfig reassign;
+    preprocess::SelectConfig select;
     model::ModelConfig model;
     model::LossConfig loss;
     model::TrainConfig train;
