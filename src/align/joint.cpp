@@ -225,7 +225,7 @@ io::MuData as_mudata(const std::string& sample, const std::string& cohort, const
                      Assembly joint) {
     io::MuData data;
     data.obs = joint_obs(sample, cohort, raw, joint);
-    data.uns = joint.parts[0].source->raw->uns;
+    const KeptModality& base = *joint.parts[0].source;
     const auto points = joint_points(joint);
     for (const auto& [name, unused] : raw.modalities) {
         const auto part = std::find_if(joint.parts.begin(), joint.parts.end(),
@@ -235,6 +235,11 @@ io::MuData as_mudata(const std::string& sample, const std::string& cohort, const
         modality.var = part->source->var;
         modality.x = stored_form(name, std::move(part->x));
         if (points) modality.obsm["spatial"] = *points;
+        // The images once; the unit of the coordinates, which are those of the spots, everywhere.
+        if (name == base.name)
+            modality.uns = base.raw->uns;
+        else if (const auto unit = base.raw->uns.find("smeta"); unit != base.raw->uns.end())
+            modality.uns.insert(*unit);
         data.modalities.emplace_back(name, std::move(modality));
     }
     return data;

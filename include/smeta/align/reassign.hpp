@@ -42,9 +42,9 @@ struct JointTable {
 /// distance of two ST spots, after `transform`; modalities joined by name take the rows of equal
 /// names (a spot that qc dropped in any of them, or whose place none knows, is dropped). Every
 /// modality gets the same obs: sample, cohort, spot, the raw columns, <mod>_covered (bool) and
-/// sm_pixels; obsm spatial in the ST frame; uns of ST. Features in raw order, var with `type`.
-/// ConfigError when no spot is left or no pixel is in reach, FormatError when qc does not fit the
-/// raw data.
+/// sm_pixels; obsm spatial in the ST frame; uns of ST (the others only uns/smeta of ST: the unit).
+/// Features in raw order, var with `type`. ConfigError when no spot is left or no pixel is in
+/// reach, FormatError when qc does not fit the raw data.
 JointTable build_joint(const std::string& sample, const std::string& cohort, const io::MuData& raw,
                        const io::MuData& qc, const std::optional<AffineTransform>& transform,
                        const ReassignConfig& config);

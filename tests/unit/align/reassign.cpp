@@ -79,6 +79,9 @@ io::MuData two_frames() {
     st.obs.set("array_row", std::vector<std::int64_t>{0, 1, 2, 3});
     auto sm = modality({"px_0_0", "px_1_0", "px_2_0"}, {"mz_1", "mz_2"},
                        values_of({{1, 10}, {2, 20}, {4, 40}}), points_of({{0, 0}, {1, 0}, {2, 0}}));
+    st.uns["smeta"].value = io::UnsDict{{"unit", {std::string("pixel")}}};
+    st.uns["spatial"].value = io::UnsDict{{"s", {io::UnsDict{}}}};
+    sm.uns["smeta"].value = io::UnsDict{{"unit", {std::string("raster")}}};
     raw.modalities.emplace_back("st", st);
     raw.modalities.emplace_back("sm", sm);
     return raw;
@@ -107,6 +110,9 @@ TEST(BuildJoint, AveragesPixelsOnSpots) {
     EXPECT_EQ(sm.obsm.at("spatial"), raw.find("st")->obsm.at("spatial"));
     EXPECT_EQ(sm.var.as_text("type", "")[0], "SM");
     EXPECT_EQ(st.var.as_text("type", "")[1], "ST");
+    EXPECT_EQ(st.uns, raw.find("st")->uns);
+    EXPECT_EQ(sm.uns.at("smeta"), st.uns.at("smeta"));
+    EXPECT_FALSE(sm.uns.contains("spatial"));
     EXPECT_TRUE(std::holds_alternative<core::MatrixF>(*sm.x));
     EXPECT_TRUE(std::holds_alternative<core::CountsCsr>(*st.x));
 }
