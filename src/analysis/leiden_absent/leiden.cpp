@@ -1,4 +1,3 @@
-
 #include "smeta/core/error.hpp"
 
 #include "../leiden_impl.hpp"
