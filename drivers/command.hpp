@@ -83,6 +83,7 @@ std::string read_shared_text(const comm::Comm& comm, const std::string& path);
 
 void add_config(CommandLine& line);
 void add_atlas(CommandLine& line);
+void add_ingest(CommandLine& line);
 void add_simulate(CommandLine& line);
 void add_qc(CommandLine& line);
 void add_align(CommandLine& line);

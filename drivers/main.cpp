@@ -39,6 +39,7 @@ void install_signal_handlers() {
 void add_commands(CommandLine& line) {
     add_config(line);
     add_atlas(line);
+    add_ingest(line);
     add_simulate(line);
     add_qc(line);
     add_align(line);

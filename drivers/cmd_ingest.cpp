@@ -1,0 +1,104 @@
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "smeta/atlas/ingest.hpp"
+#include "smeta/core/error.hpp"
+
+#include "command.hpp"
+
+namespace smeta::drivers {
+
+namespace {
+
+struct IngestOptions {
+    std::string atlas;
+    std::string study;
+    bool replace = false;
+    atlas::SampleSource source;
+};
+
+/// The sources and the atlas they go to. Collective.
+std::vector<atlas::SampleSource> sources_of(Context& context, IngestOptions& options) {
+    const auto& one = options.source;
+    const bool single =
+        !one.name.empty() || !one.st.empty() || !one.sm.empty() || !one.joint.empty();
+    if (options.study.empty() == !single)
+        throw core::ConfigError(
+            "ingest: give either --study, or --sample with --st, --sm or --joint (see smeta ingest "
+            "--help)");
+    if (options.study.empty()) {
+        if (options.atlas.empty()) throw core::ConfigError("ingest: --atlas is required");
+        options.source.origin = "command line";
+        return {options.source};
+    }
+    const auto text = read_shared_text(context.comm, options.study);
+    context.settings.table.parse_toml(text, options.study, {"atlas", "run", "sample"});
+    for (const auto& assignment : context.options.assignments)  // these win over the study's tables
+        context.settings.table.set_from_text(assignment, "--set");
+    const auto study = atlas::parse_study(text, options.study);
+    if (options.atlas.empty()) options.atlas = study.atlas;
+    return study.samples;
+}
+
+std::string_view outcome_text(atlas::IngestOutcome outcome) {
+    switch (outcome) {
+        case atlas::IngestOutcome::Added:
+            return "added";
+        case atlas::IngestOutcome::Replaced:
+            return "replaced";
+        case atlas::IngestOutcome::Unchanged:
+            return "unchanged";
+    }
+    return "";
+}
+
+int run_ingest(Context& context, IngestOptions& options) {
+    const auto sources = sources_of(context, options);
+    if (context.options.dry_run) {
+        std::string text = "sample\tcohort\tst\tsm\tjoint\n";
+        for (const auto& source : sources)
+            text += fmt::format("{}\t{}\t{}\t{}\t{}\n", source.name, source.cohort, source.st,
+                                fmt::join(source.sm, ","), source.joint);
+        print(context, text);
+        return 0;
+    }
+    auto atlas = atlas::ShardedAtlas::open_or_create(context.comm, options.atlas);
+    const auto samples = atlas::ingest(
+        context.comm, atlas, sources, context.settings.ingest,
+        options.replace ? atlas::ExistingSample::Replace : atlas::ExistingSample::Refuse);
+    std::string text = "sample\tcohort\toutcome\tmodality\trows\tfeatures\n";
+    for (const auto& sample : samples)
+        for (const auto& [modality, shape] : sample.modalities)
+            text += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\n", sample.name, sample.cohort,
+                                outcome_text(sample.outcome), modality, shape.rows, shape.features);
+    print(context, text);
+    return 0;
+}
+
+}  // namespace
+
+void add_ingest(CommandLine& line) {
+    auto options = std::make_shared<IngestOptions>();
+    auto& command = line.add("ingest", "Read raw data into the atlas",
+                             [options](Context& context) { return run_ingest(context, *options); });
+    auto& source = options->source;
+    command.add_option("--atlas", options->atlas, "folder of the atlas (created if needed)");
+    command.add_option("--study", options->study, "study.toml that names the samples");
+    command.add_option("--sample", source.name, "name of the sample");
+    command.add_option("--cohort", source.cohort, "its cohort (default: default)");
+    command.add_option("--st", source.st,
+                       "transcriptomics: Space Ranger folder, 10x .h5 or MTX folder, .h5ad, .h5mu, "
+                       "spots-by-genes table");
+    command.add_option("--sm", source.sm,
+                       "metabolomics: imzML (once, or positive and negative), table, .h5ad, .h5mu");
+    command.add_option("--joint", source.joint,
+                       "SpatialMETA's joint .h5ad, in place of --st and --sm");
+    command.add_option("--labels", source.labels, "table of spot labels");
+    command.add_option("--sm-columns", source.sm_columns,
+                       "regular expression: feature columns of an SM table");
+    command.add_flag("--replace", options->replace,
+                     "put samples in the place of those that the atlas has with other content");
+}
+
+}  // namespace smeta::drivers

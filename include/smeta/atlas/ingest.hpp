@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "smeta/atlas/atlas.hpp"
+#include "smeta/atlas/ingest_config.hpp"
+#include "smeta/atlas/study.hpp"
+#include "smeta/comm/comm.hpp"
+
+namespace smeta::atlas {
+
+/// What to do with a sample that the atlas has with other content.
+enum class ExistingSample {
+    Refuse,   ///< ConfigError
+    Replace,  ///< the old one is removed, unless a run names it (ConfigError)
+};
+
+enum class IngestOutcome { Added, Replaced, Unchanged };
+
+struct IngestedSample {
+    std::string name;
+    std::string cohort;
+    IngestOutcome outcome = IngestOutcome::Added;
+    std::map<std::string, ModalityShape> modalities;
+};
+
+/// Reads the sources into the atlas: st and sm as raw/SAMPLE.h5mu, joint files as
+/// joint/SAMPLE.KEY.h5mu. Sources are dealt over ranks and enter in one commit: all of them or,
+/// after any error on any rank, none.
+///
+/// Every obs gets `sample`, `cohort`, `spot` (of spots), the levels of the source and, with a table
+/// of labels, `label`. An SM table named by spots is joined to the ST spots by name (is_paired).
+/// m/z of imzML files that lie within ingest.mz_ppm of a metabolite of the atlas get its name; the
+/// others are matched with one another, so that the samples of one call share names whatever their
+/// order. A source whose files, options and description have the checksum of the last time is not
+/// read again.
+///
+/// Returns the samples in canonical order, the same on every rank. Throws ConfigError, FormatError,
+/// IoError. Collective.
+std::vector<IngestedSample> ingest(const comm::Comm& comm, ShardedAtlas& atlas,
+                                   const std::vector<SampleSource>& sources,
+                                   const IngestConfig& config, ExistingSample existing);
+
+}  // namespace smeta::atlas

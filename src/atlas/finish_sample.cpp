@@ -1,0 +1,77 @@
+#include "finish_sample.hpp"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include <fmt/format.h>
+
+#include "smeta/core/error.hpp"
+#include "smeta/core/log.hpp"
+#include "smeta/io/value_policy.hpp"
+
+namespace smeta::atlas {
+
+namespace {
+
+std::string file_of(const SampleSource& source, const std::string& modality) {
+    if (!source.joint.empty()) return source.joint;
+    return modality == "st" || source.sm.empty() ? source.st : source.sm.front();
+}
+
+io::Categorical constant(std::int64_t rows, const std::string& value) {
+    return {std::vector<std::int32_t>(static_cast<std::size_t>(rows), 0), {value}, false};
+}
+
+void check_modality(const io::AnnData& data, const std::string& file) {
+    if (data.obs.rows() == 0)
+        throw core::FormatError({file, "", "at least one spot or pixel", "none", ""});
+    if (data.var.rows() == 0)
+        throw core::FormatError({file, "", "at least one feature", "none", ""});
+    io::check_unique(data.obs.index, "spot name", file);
+    io::check_unique(data.var.index, "feature name", file);
+}
+
+/// Metabolites never share a gene's name: var_names are unique over modalities.
+void separate_feature_names(io::MuData& data) {
+    std::unordered_set<std::string> used;
+    for (auto it = data.modalities.rbegin(); it != data.modalities.rend(); ++it)
+        for (auto& name : it->second.var.index) {
+            while (!used.insert(name).second) {
+                core::log_warning(
+                    "'{}' names features of two modalities; that of {} becomes '{}_{}'", name,
+                    it->first, name, it->first);
+                name += "_" + it->first;
+            }
+        }
+}
+
+}  // namespace
+
+io::Categorical categorical(const std::vector<std::string>& values) {
+    io::Categorical result;
+    result.categories = values;
+    std::sort(result.categories.begin(), result.categories.end());
+    result.categories.erase(std::unique(result.categories.begin(), result.categories.end()),
+                            result.categories.end());
+    for (const auto& value : values)
+        result.codes.push_back(static_cast<std::int32_t>(
+            std::lower_bound(result.categories.begin(), result.categories.end(), value) -
+            result.categories.begin()));
+    return result;
+}
+
+void finish_sample(io::MuData& data, const SampleSource& source, const std::string& cohort) {
+    for (auto& [name, modality] : data.modalities) {
+        check_modality(modality, file_of(source, name));
+        const auto rows = modality.obs.rows();
+        for (const auto& [level, value] : source.obs)
+            modality.obs.set(level, constant(rows, value));
+        modality.obs.set("sample", constant(rows, source.name));
+        modality.obs.set("cohort", constant(rows, cohort));
+        if (name == "st" || !source.joint.empty() || modality.obs.find("x") == nullptr)
+            modality.obs.set("spot", modality.obs.index);
+    }
+    separate_feature_names(data);
+}
+
+}  // namespace smeta::atlas

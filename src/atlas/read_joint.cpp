@@ -1,0 +1,109 @@
+#include <algorithm>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "smeta/atlas/names.hpp"
+#include "smeta/core/error.hpp"
+#include "smeta/io/anndata.hpp"
+#include "smeta/io/joint.hpp"
+#include "smeta/io/labels.hpp"
+#include "smeta/io/source_info.hpp"
+
+#include "finish_sample.hpp"
+#include "read_sample.hpp"
+
+namespace smeta::atlas {
+
+namespace {
+
+std::string columns_of(const io::Frame& obs) {
+    std::vector<std::string> names;
+    for (const auto& column : obs.columns) names.push_back(column.first);
+    return fmt::format("columns {}", fmt::join(names, ", "));
+}
+
+/// Rows of each sample. Every row must have a sample name.
+std::map<std::string, std::vector<std::int64_t>> rows_by_sample(const io::AnnData& data,
+                                                                const SampleSource& source,
+                                                                const IngestConfig& config) {
+    std::map<std::string, std::vector<std::int64_t>> rows;
+    if (!source.name.empty()) {
+        auto& all = rows[source.name];
+        for (std::int64_t i = 0; i < data.obs.rows(); ++i) all.push_back(i);
+        return rows;
+    }
+    if (data.obs.find(config.sample_key) == nullptr)
+        throw core::FormatError(
+            {source.joint, "obs",
+             fmt::format("a column '{}' that tells samples apart", config.sample_key),
+             columns_of(data.obs), "--sample NAME, or set ingest.sample_key"});
+    const auto names = data.obs.as_text(config.sample_key, source.joint);
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        if (!is_valid_name(names[i]))
+            throw core::FormatError(
+                {source.joint,
+                 fmt::format("obs/{}, row '{}'", config.sample_key, data.obs.index[i]),
+                 "a sample name of [A-Za-z0-9_.-]", fmt::format("'{}'", names[i]), ""});
+        rows[names[i]].push_back(static_cast<std::int64_t>(i));
+    }
+    return rows;
+}
+
+/// The sample's cohort: of the source, else of the column, else "default".
+std::string cohort_of(const io::AnnData& data, const SampleSource& source,
+                      const IngestConfig& config, const std::vector<std::int64_t>& rows,
+                      const std::string& sample) {
+    if (!source.cohort.empty()) return source.cohort;
+    if (data.obs.find(config.cohort_key) == nullptr) {
+        if (config.cohort_key != IngestConfig{}.cohort_key)
+            throw core::FormatError(
+                {source.joint, "obs",
+                 fmt::format("the column '{}' of ingest.cohort_key", config.cohort_key),
+                 columns_of(data.obs), ""});
+        return "default";
+    }
+    const auto cohorts = data.obs.as_text(config.cohort_key, source.joint);
+    for (const auto row : rows)
+        if (cohorts[row] != cohorts[rows.front()])
+            throw core::FormatError(
+                {source.joint, fmt::format("obs/{}", config.cohort_key),
+                 fmt::format("one cohort for all rows of sample '{}'", sample),
+                 fmt::format("'{}' and '{}'", cohorts[rows.front()], cohorts[row]), ""});
+    check_name("cohort", cohorts[rows.front()]);
+    return cohorts[rows.front()];
+}
+
+void add_joint_labels(io::MuData& data, const SampleSource& source) {
+    std::int64_t matched = 0;
+    const auto& obs = data.modalities.front().second.obs;
+    const auto labels = categorical(io::read_labels(source.labels, obs, matched));
+    for (auto& [name, modality] : data.modalities) modality.obs.set("label", labels);
+}
+
+}  // namespace
+
+std::vector<JointSample> read_joint_samples(const SampleSource& source,
+                                            const IngestConfig& config) {
+    const io::AnnData all = io::read_h5ad(source.joint);
+    std::vector<JointSample> samples;
+    for (const auto& [name, rows] : rows_by_sample(all, source, config)) {
+        JointSample sample;
+        sample.name = name;
+        sample.cohort = cohort_of(all, source, config, rows, name);
+        io::AnnData part = all;
+        part.obsp.clear();
+        io::select_observations(part, rows);
+        auto modalities = io::split_joint(part, config.source.values, source.joint);
+        if (modalities.sm) sample.data.modalities.emplace_back("sm", std::move(*modalities.sm));
+        if (modalities.st) sample.data.modalities.emplace_back("st", std::move(*modalities.st));
+        if (!source.labels.empty()) add_joint_labels(sample.data, source);
+        SampleSource named = source;
+        named.name = name;
+        finish_sample(sample.data, named, sample.cohort);
+        samples.push_back(std::move(sample));
+    }
+    return samples;
+}
+
+}  // namespace smeta::atlas

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "smeta/atlas/ingest_config.hpp"
+#include "smeta/atlas/study.hpp"
+#include "smeta/io/annotated.hpp"
+
+#include "metabolite_names.hpp"
+
+namespace smeta::atlas {
+
+/// The m/z bins of the source's imzML files; empty when it has none. Local, one pass over the m/z.
+std::vector<MassBin> mass_bins(const SampleSource& source, const IngestConfig& config);
+
+/// Raw data of one sample from st and/or sm: modalities sm, st. `names`: of its imzML metabolites.
+/// Local.
+io::MuData read_sample(const SampleSource& source, const MassNames& names,
+                       const IngestConfig& config);
+
+struct JointSample {
+    std::string name;
+    std::string cohort;
+    io::MuData data;  ///< the same obs in every modality
+};
+
+/// The samples of a joint file, in canonical order. Local.
+std::vector<JointSample> read_joint_samples(const SampleSource& source, const IngestConfig& config);
+
+}  // namespace smeta::atlas
