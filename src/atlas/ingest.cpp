@@ -82,10 +82,12 @@ std::vector<MassNames> find_names(const comm::Comm& comm, const ShardedAtlas& at
         }
     });
     std::vector<std::vector<MassBin>> bins(items.size());
-    for (const auto& part : comm.allgather(mine.dump()))
-        for (const auto& [item, list] : nlohmann::json::parse(part).items())
+    for (const auto& text : comm.allgather(mine.dump())) {
+        const auto part = nlohmann::json::parse(text);
+        for (const auto& [item, list] : part.items())
             for (const auto& bin : list)
                 bins[std::stoul(item)].push_back({bin[0].get<std::string>(), bin[1].get<double>()});
+    }
     return common_names(bins, atlas.registry().names("sm"), config.source.mz_ppm);
 }
 
