@@ -1,8 +1,11 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <vector>
 
 #include "smeta/io/anndata.hpp"
 
@@ -15,12 +18,28 @@ std::string encoding_of(const H5Object& object);
 /// Layout of the design: dense chunks of 256 rows by all columns, at most 4 MiB; 1-D chunks of
 /// 262,144 elements; smaller data are one chunk.
 H5Storage dense_storage(std::int64_t rows, std::int64_t cols, std::int64_t element_bytes);
-/// Type of indptr: that of the 32-bit indices wherever `stored` values allow it. scipy refuses some
-/// operations (tocoo, so scanpy's leiden) on a matrix whose two index arrays differ in width.
-inline H5Type pointer_type(std::int64_t stored) {
-    return stored <= std::numeric_limits<std::int32_t>::max() ? H5Type::Int32 : H5Type::Int64;
-}
 H5Storage sparse_storage(std::int64_t size);
+/// Type of both indptr and indices of a CSR matrix: int32 while its entries fit, else int64. SciPy
+/// works on matrices whose two types differ only after a copy
+/// (docs/decisions/0011-one-index-type.md).
+H5Type index_type(std::int64_t nnz);
+
+/// Calls `write` with the numbers as a span of int32 or int64, as `type` says.
+template <class T, class Write>
+void with_index_type(H5Type type, std::span<const T> numbers, Write&& write) {
+    const auto converted = [&]<class To>(To) {
+        if constexpr (std::is_same_v<T, To>) {
+            write(numbers);
+        } else {
+            const std::vector<To> copy(numbers.begin(), numbers.end());
+            write(std::span<const To>(copy));
+        }
+    };
+    if (type == H5Type::Int32)
+        converted(std::int32_t{});
+    else
+        converted(std::int64_t{});
+}
 
 /// A matrix element of any encoding: dense, CSR, CSC (turned to CSR).
 MatrixValues read_matrix(const H5Group& parent, std::string_view name);

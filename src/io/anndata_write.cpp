@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 #include <unordered_map>
 
 #include <fmt/format.h>
@@ -30,6 +31,10 @@ H5Storage dense_storage(std::int64_t rows, std::int64_t cols, std::int64_t eleme
 H5Storage sparse_storage(std::int64_t size) {
     constexpr std::int64_t kElements = 262'144;
     return H5Storage::chunked({std::clamp<std::int64_t>(size, 1, kElements)});
+}
+
+H5Type index_type(std::int64_t nnz) {
+    return nnz <= std::numeric_limits<std::int32_t>::max() ? H5Type::Int32 : H5Type::Int64;
 }
 
 }  // namespace detail
@@ -80,13 +85,15 @@ void write_csr(H5Group& parent, std::string_view name, const core::CountsCsr& cs
     const std::array<std::int64_t, 2> shape{csr.rows, csr.cols};
     group.set_attribute("shape", std::span<const std::int64_t>(shape));
     group.write("data", csr.values, detail::sparse_storage(csr.nnz()));
-    group.write("indices", csr.indices, detail::sparse_storage(csr.nnz()));
-    const H5Storage pointers = detail::sparse_storage(csr.rows + 1);
-    if (detail::pointer_type(csr.nnz()) == H5Type::Int32)
-        group.write("indptr", std::vector<std::int32_t>(csr.indptr.begin(), csr.indptr.end()),
-                    pointers);
-    else
-        group.write("indptr", csr.indptr, pointers);
+    const auto write = [&group](std::string_view member) {
+        return [&group, member](auto numbers) {
+            const auto size = static_cast<std::int64_t>(numbers.size());
+            group.write(member, numbers, detail::sparse_storage(size));
+        };
+    };
+    const H5Type type = detail::index_type(csr.nnz());
+    detail::with_index_type(type, std::span(csr.indices), write("indices"));
+    detail::with_index_type(type, std::span(csr.indptr), write("indptr"));
 }
 
 template <class R>

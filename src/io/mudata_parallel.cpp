@@ -76,9 +76,9 @@ void create_x(H5Group& group, const MatrixValues& mine, const Part& part) {
     const std::int64_t pointers = part.rows + 1;
     const H5Storage values = detail::sparse_storage(part.values);
     x.create_dataset("data", H5Type::Float32, std::span(&part.values, 1), values);
-    x.create_dataset("indices", H5Type::Int32, std::span(&part.values, 1), values);
-    x.create_dataset("indptr", detail::pointer_type(part.values), std::span(&pointers, 1),
-                     detail::sparse_storage(pointers));
+    const H5Type type = detail::index_type(part.values);
+    x.create_dataset("indices", type, std::span(&part.values, 1), values);
+    x.create_dataset("indptr", type, std::span(&pointers, 1), detail::sparse_storage(pointers));
 }
 
 void fill_x(const comm::Comm& comm, H5Group group, const MatrixValues& mine, const Part& part) {
@@ -94,21 +94,18 @@ void fill_x(const comm::Comm& comm, H5Group group, const MatrixValues& mine, con
     const std::int64_t last_value = part.first_value + csr.nnz();
     x.dataset("data").write_rows_collective(part.first_value, last_value,
                                             std::span<const float>(csr.values));
-    x.dataset("indices").write_rows_collective(part.first_value, last_value,
-                                               std::span<const std::int32_t>(csr.indices));
+    const H5Type type = detail::index_type(part.values);
+    detail::with_index_type(type, std::span(csr.indices), [&](auto numbers) {
+        x.dataset("indices").write_rows_collective(part.first_value, last_value, numbers);
+    });
     std::vector<std::int64_t> pointers(csr.indptr.begin(), csr.indptr.end());
     for (std::int64_t& pointer : pointers) pointer += part.first_value;
     // A rank's last pointer is the next one's first: the last rank alone writes the end.
     if (comm.rank() + 1 != comm.size()) pointers.pop_back();
-    const auto write = [&]<class T>(const std::vector<T>& values) {
-        x.dataset("indptr").write_rows_collective(
-            part.first_row, part.first_row + static_cast<std::int64_t>(values.size()),
-            std::span<const T>(values));
-    };
-    if (detail::pointer_type(part.values) == H5Type::Int32)
-        write(std::vector<std::int32_t>(pointers.begin(), pointers.end()));
-    else
-        write(pointers);
+    const std::int64_t last_pointer = part.first_row + static_cast<std::int64_t>(pointers.size());
+    detail::with_index_type(type, std::span<const std::int64_t>(pointers), [&](auto numbers) {
+        x.dataset("indptr").write_rows_collective(part.first_row, last_pointer, numbers);
+    });
 }
 
 }  // namespace
