@@ -99,7 +99,7 @@ void H5Dataset::refuse_foreign_storage() const {
             H5Pget_filter2(creation.get(), static_cast<unsigned>(i), &flags, &parameters, nullptr,
                            name.size(), name.data(), nullptr);
         if (H5Zfilter_avail(filter) > 0) continue;
-        throw error("gzip, szip, shuffle or no compression",
+        throw error("gzip, szip, lzf or no compression",
                     fmt::format("filter {} ('{}')", filter, name.data()),
                     "write the file again with gzip compression");
     }

@@ -23,6 +23,7 @@ void initialise() {
         core::check(H5open() >= 0, "HDF5 starts");
         H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
         H5PLset_loading_state(0);  // a file must not make us load code
+        register_lzf();
     });
 }
 

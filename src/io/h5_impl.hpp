@@ -15,6 +15,9 @@ namespace smeta::io::detail {
 /// Once a process: no printing of errors, no filter plug-ins.
 void initialise();
 
+/// Makes HDF5 read (not write) datasets that h5py packed with compression="lzf".
+void register_lzf();
+
 /// The messages on HDF5's error stack, outermost first, and clears it.
 std::string take_error_stack();
 
