@@ -91,5 +91,9 @@ void add_reassign(CommandLine& line);
 void add_select(CommandLine& line);
 void add_train(CommandLine& line);
 void add_embed(CommandLine& line);
+void add_qc(CommandLine& line);
+void add_align(CommandLine& line);
+void add_reassign(CommandLine& line);
+void add_select(CommandLine& line);
 
 }  // namespace smeta::drivers

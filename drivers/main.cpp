@@ -47,6 +47,10 @@ void add_commands(CommandLine& line) {
     add_select(line);
     add_train(line);
     add_embed(line);
+    add_qc(line);
+    add_align(line);
+    add_reassign(line);
+    add_select(line);
 }
 
 /// Parses on every rank alike. Returns the exit code when the command line itself answers (help,
