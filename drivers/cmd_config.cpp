@@ -14,9 +14,6 @@ struct ConfigOptions {
     std::string check_file;
 };
 
-// A study.toml is valid too: these entries belong to `smeta run`.
-const std::vector<std::string> kStudyEntries = {"atlas", "run", "sample"};
-
 int run_config(Context& context, const ConfigOptions& options) {
     if (!options.check_file.empty()) {
         Settings checked;

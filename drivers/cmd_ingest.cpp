@@ -33,9 +33,7 @@ std::vector<atlas::SampleSource> sources_of(Context& context, IngestOptions& opt
         return {options.source};
     }
     const auto text = read_shared_text(context.comm, options.study);
-    context.settings.table.parse_toml(text, options.study, {"atlas", "run", "sample"});
-    for (const auto& assignment : context.options.assignments)  // these win over the study's tables
-        context.settings.table.set_from_text(assignment, "--set");
+    apply_study(context, text, options.study);
     const auto study = atlas::parse_study(text, options.study);
     if (options.atlas.empty()) options.atlas = study.atlas;
     return study.samples;

@@ -52,6 +52,19 @@ void print(const Context& context, const std::string& text) {
     std::fflush(stdout);
 }
 
+void apply_options(const comm::Comm& comm, const CommonOptions& options, Settings& settings) {
+    for (const auto& file : options.config_files)
+        settings.table.parse_toml(read_shared_text(comm, file), file, kStudyEntries);
+    for (const auto& assignment : options.assignments)
+        settings.table.set_from_text(assignment, "--set");
+    if (options.seed) settings.seed = *options.seed;
+}
+
+void apply_study(Context& context, const std::string& text, const std::string& file) {
+    context.settings.table.parse_toml(text, file, kStudyEntries);
+    apply_options(context.comm, context.options, context.settings);
+}
+
 std::string read_shared_text(const comm::Comm& comm, const std::string& path) {
     std::string text;
     comm.root_or_throw([&] {

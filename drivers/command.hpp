@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <functional>
@@ -41,6 +42,12 @@ struct Context {
     std::optional<std::int64_t> memory;
     /// The command line as typed, for provenance.
     std::string command_line;
+    std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+
+    /// Wall-clock seconds since the command began.
+    double seconds() const {
+        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    }
 };
 
 /// The body of a command: collective over context.comm; its result is the exit code (0 or 75).
@@ -81,19 +88,29 @@ void print(const Context& context, const std::string& text);
 /// Collective.
 std::string read_shared_text(const comm::Comm& comm, const std::string& path);
 
-void add_config(CommandLine& line);
+/// Entries of a study.toml that are no configuration.
+inline const std::vector<std::string> kStudyEntries = {"atlas", "run", "sample"};
+
+/// Applies --config files, --set and --seed, in this order. Collective.
+void apply_options(const comm::Comm& comm, const CommonOptions& options, Settings& settings);
+
+/// Applies the configuration tables of a study.toml; what the command line says still wins.
+/// Collective.
+void apply_study(Context& context, const std::string& text, const std::string& file);
+
+void add_run(CommandLine& line);
 void add_atlas(CommandLine& line);
-void add_ingest(CommandLine& line);
 void add_simulate(CommandLine& line);
+void add_ingest(CommandLine& line);
 void add_qc(CommandLine& line);
 void add_align(CommandLine& line);
 void add_reassign(CommandLine& line);
 void add_select(CommandLine& line);
 void add_train(CommandLine& line);
 void add_embed(CommandLine& line);
-void add_qc(CommandLine& line);
-void add_align(CommandLine& line);
-void add_reassign(CommandLine& line);
-void add_select(CommandLine& line);
+void add_neighbors(CommandLine& line);
+void add_cluster(CommandLine& line);
+void add_report(CommandLine& line);
+void add_config(CommandLine& line);
 
 }  // namespace smeta::drivers

@@ -37,20 +37,20 @@ void install_signal_handlers() {
 }
 
 void add_commands(CommandLine& line) {
-    add_config(line);
-    add_atlas(line);
-    add_ingest(line);
+    add_run(line);
     add_simulate(line);
+    add_ingest(line);
     add_qc(line);
     add_align(line);
     add_reassign(line);
     add_select(line);
     add_train(line);
     add_embed(line);
-    add_qc(line);
-    add_align(line);
-    add_reassign(line);
-    add_select(line);
+    add_neighbors(line);
+    add_cluster(line);
+    add_report(line);
+    add_atlas(line);
+    add_config(line);
 }
 
 /// Parses on every rank alike. Returns the exit code when the command line itself answers (help,
@@ -79,14 +79,6 @@ std::optional<int> parse(CommandLine& line, int argc, char** argv, bool printing
     return std::nullopt;
 }
 
-void apply_config(const comm::Comm& comm, const CommonOptions& options, Settings& settings) {
-    for (const auto& file : options.config_files)
-        settings.table.parse_toml(read_shared_text(comm, file), file, {"atlas", "run", "sample"});
-    for (const auto& assignment : options.assignments)
-        settings.table.set_from_text(assignment, "--set");
-    if (options.seed) settings.seed = *options.seed;
-}
-
 void apply_threads(const comm::Comm& comm, const CommonOptions& options) {
     const int allowed = core::allowed_processors();
     const int on_node = comm.ranks_on_node();
@@ -110,7 +102,7 @@ int run(const comm::Comm& comm, int argc, char** argv) {
     if (const auto answered = parse(line, argc, argv, comm.is_root())) return *answered;
     install_terminal(comm, line.options());
     Settings settings;
-    apply_config(comm, line.options(), settings);
+    apply_options(comm, line.options(), settings);
     apply_threads(comm, line.options());
     std::string command_line = "smeta";
     for (int i = 1; i < argc; ++i) command_line += std::string(" ") + argv[i];

@@ -1,5 +1,10 @@
 #include "run_commands.hpp"
 
+#include <ctime>
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
 #include "smeta/core/threads.hpp"
 #include "smeta/core/version.hpp"
 
@@ -24,9 +29,11 @@ void record_history(const Context& context, const atlas::Run& run, const std::st
     line["revision"] = core::kGitRevision;
     line["ranks"] = context.comm.size();
     line["threads"] = core::threads();
+    line["finished"] = fmt::format("{:%Y-%m-%dT%H:%M:%S}", fmt::localtime(std::time(nullptr)));
+    line["seconds"] = context.seconds();
     for (const auto& [region, spread] : comm::summarise(context.comm, context.timings.seconds()))
-        line["seconds"][region] = {
-            {"min", spread.min}, {"avg", spread.average}, {"max", spread.max}};
+        line["timings"][region] = {
+            {"min", spread.min}, {"average", spread.average}, {"max", spread.max}};
     for (const auto& [key, value] : details.items()) line[key] = value;
     context.comm.root_or_throw([&] { run.append_history(line.dump()); });
 }

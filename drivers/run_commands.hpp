@@ -31,5 +31,9 @@ void record_history(const Context& context, const atlas::Run& run, const std::st
 int train_run(Context& context, const atlas::ShardedAtlas& atlas, const std::string& name);
 /// Embeds all rows of the run; the exit code. Collective.
 int embed_run(Context& context, const atlas::Run& run, bool reconstruction);
+/// Neighbours and clusters, unless they are up to date; the exit code. Collective.
+int cluster_run(Context& context, const atlas::Run& run);
+/// Writes the run's report; the exit code. Collective.
+int report_run(Context& context, const atlas::ShardedAtlas& atlas, const atlas::Run& run);
 
 }  // namespace smeta::drivers

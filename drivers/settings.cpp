@@ -12,6 +12,8 @@ Settings::Settings() {
     bind(table, model);
     bind(table, loss);
     bind(table, train);
+    bind(table, cluster);
+    bind(table, report);
 }
 
 }  // namespace smeta::drivers

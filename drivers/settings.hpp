@@ -3,11 +3,13 @@
 #include <cstdint>
 
 #include "smeta/align/align_config.hpp"
+#include "smeta/analysis/cluster_config.hpp"
 #include "smeta/atlas/ingest_config.hpp"
 #include "smeta/core/config.hpp"
 #include "smeta/model/train_config.hpp"
 #include "smeta/preprocess/qc_config.hpp"
 #include "smeta/preprocess/select_config.hpp"
+#include "smeta/report/report_config.hpp"
 
 namespace smeta::drivers {
 
@@ -28,6 +30,8 @@ struct Settings {
     model::ModelConfig model;
     model::LossConfig loss;
     model::TrainConfig train;
+    analysis::ClusterConfig cluster;
+    report::ReportConfig report;
 };
 
 }  // namespace smeta::drivers

@@ -1,0 +1,75 @@
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "smeta/analysis/cluster.hpp"
+#include "smeta/core/log.hpp"
+
+#include "command.hpp"
+#include "run_commands.hpp"
+
+namespace smeta::drivers {
+
+namespace {
+
+std::string plan(const atlas::Run& run, const analysis::ClusterConfig& config) {
+    return fmt::format("run\t{}\nspots\t{}\nneighbors\t{}\nresolution\t{}\n", run.name(),
+                       run.inputs().rows(), config.neighbors_for(run.samples().size()),
+                       config.resolution);
+}
+
+/// Logs and records a stage that did something.
+void finish(Context& context, const atlas::Run& run, const std::string& command,
+            analysis::StageResult result) {
+    if (result == analysis::StageResult::Current)
+        core::log_info("{} of run '{}' is up to date", command, run.name());
+    else
+        record_history(context, run, command);
+}
+
+int run_neighbors(Context& context, const RunOptions& options) {
+    const atlas::Run run = open_run(context, options);
+    if (context.options.dry_run) {
+        print(context, plan(run, context.settings.cluster));
+        return 0;
+    }
+    finish(context, run, "neighbors",
+           analysis::run_neighbors(context.comm, run, context.settings.cluster));
+    return 0;
+}
+
+int run_cluster(Context& context, const RunOptions& options) {
+    const atlas::Run run = open_run(context, options);
+    if (!context.options.dry_run) return cluster_run(context, run);
+    print(context, plan(run, context.settings.cluster));
+    return 0;
+}
+
+}  // namespace
+
+int cluster_run(Context& context, const atlas::Run& run) {
+    finish(context, run, "neighbors",
+           analysis::run_neighbors(context.comm, run, context.settings.cluster));
+    finish(
+        context, run, "cluster",
+        analysis::run_cluster(context.comm, run, context.settings.cluster, context.settings.seed));
+    return 0;
+}
+
+void add_neighbors(CommandLine& line) {
+    auto options = std::make_shared<RunOptions>();
+    add_run_options(
+        line.add("neighbors", "nearest neighbours of every spot in the latent",
+                 [options](Context& context) { return run_neighbors(context, *options); }),
+        *options);
+}
+
+void add_cluster(CommandLine& line) {
+    auto options = std::make_shared<RunOptions>();
+    add_run_options(
+        line.add("cluster", "Leiden clusters of the neighbour graph",
+                 [options](Context& context) { return run_cluster(context, *options); }),
+        *options);
+}
+
+}  // namespace smeta::drivers
