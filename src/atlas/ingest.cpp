@@ -248,9 +248,11 @@ std::vector<IngestedSample> ingest(const comm::Comm& comm, ShardedAtlas& atlas,
     const auto is_replaced = [](const auto& s) { return s.outcome == IngestOutcome::Replaced; };
     if (std::any_of(outcomes.begin(), outcomes.end(), is_replaced)) {
         remove_replaced(comm, atlas, reader.replaced());
+        CommitBatch replacements(atlas);  // a batch knows the samples that there were at its start
         comm.all_or_throw([&] {
-            for (const auto& sample : reader.replaced()) add(batch, sample);
+            for (const auto& sample : reader.replaced()) add(replacements, sample);
         });
+        replacements.commit(comm, atlas);
     }
     batch.commit(comm, atlas);
     return outcomes;

@@ -29,7 +29,8 @@ struct IngestedSample {
 
 /// Reads the sources into the atlas: st and sm as raw/SAMPLE.h5mu, joint files as
 /// joint/SAMPLE.KEY.h5mu. Sources are dealt over ranks and enter in one commit: all of them or,
-/// after any error on any rank, none.
+/// after any error on any rank, none. Samples that take the place of others are removed first and
+/// enter in a commit of their own.
 ///
 /// Every obs gets `sample`, `cohort`, `spot` (of spots), the levels of the source and, with a table
 /// of labels, `label`. An SM table named by spots is joined to the ST spots by name (is_paired).
