@@ -5,9 +5,10 @@
 
 namespace smeta::atlas {
 
-/// The features that stage select chose (stages/select/features.h5), in model order: modalities sm, st, then others by
-/// name; names bytewise. var keeps what describes a feature (type, gene_id, mz, ...), not the statistics; `measured` is
-/// left empty, Run::create derives it. ConfigError when the stage was not done. Local.
+/// The features that stage select chose (stages/select/features.h5), in model order: modalities sm,
+/// st, then others by name; names bytewise. var keeps what describes a feature (type, gene_id, mz,
+/// ...), not the statistics; `measured` is left empty, Run::create derives it. ConfigError when the
+/// stage was not done. Local.
 FeatureSet read_selection(const ShardedAtlas& atlas);
 
 /// Puts modalities into model order: sm, st, then others by name.

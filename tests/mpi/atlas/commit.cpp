@@ -57,8 +57,7 @@ TEST(Commit, manifest_bytes_do_not_depend_on_ranks) {
     batch.commit(world, together);
     world.root_or_throw([&] {
         ShardedAtlas alone = ShardedAtlas::create(folder / "b");
-        for (const char* name : {"C", "A", "B"})
-            alone.commit_raw(name, "c", joint_data(name, 10));
+        for (const char* name : {"C", "A", "B"}) alone.commit_raw(name, "c", joint_data(name, 10));
         for (const char* file : {"manifest.json", "raw/B.h5mu", "registry.h5"})
             EXPECT_EQ(io::read_text_file((folder / "a" / file).string()),
                       io::read_text_file((folder / "b" / file).string()))
