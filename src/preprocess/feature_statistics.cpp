@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "smeta/core/error.hpp"
@@ -45,7 +46,7 @@ std::vector<FeatureStatistics> feature_statistics(std::string_view modality,
             std::int64_t positive = 0;
             for (std::size_t k = 0; k < rows.size(); ++k) {
                 scaled[k] = values[k] * factors[rows[k]];
-                logs[k] = normalised ? std::log1p(scaled[k]) : 0.0;
+                logs[k] = normalised ? std::log1p(std::max(0.0, scaled[k])) : 0.0;
                 positive += values[k] > 0.0F ? 1 : 0;
             }
             FeatureStatistics& statistics = result[f];

@@ -56,7 +56,7 @@ TestResult welch_t_test(const Moments& group, const Moments& rest) {
     const double a = group.variance() / group.count;
     const double b = rest.variance() / rest.count;
     const double difference = group.mean - rest.mean;
-    if (difference == 0.0) return {};
+    if (!(std::abs(difference) > 0.0) || std::isnan(a + b)) return {};
     if (!(a + b > 0.0))
         return {std::copysign(std::numeric_limits<double>::infinity(), difference), 1.0, 0.0};
     TestResult result;

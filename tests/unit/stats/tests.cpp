@@ -54,6 +54,7 @@ TEST(Welch, UndefinedCases) {
     EXPECT_EQ(welch_t_test(moments({1, 1}), moments({1, 1, 1})).statistic, 0.0);
     EXPECT_EQ(welch_t_test(moments({1}), moments({2, 3})).p_value, 1.0);
     EXPECT_EQ(welch_t_test(moments({2, 2}), moments({1, 1})).p_value, 0.0);
+    EXPECT_EQ(welch_t_test(moments({2, std::nan("")}), moments({1, 1})).p_value, 1.0);
 }
 
 TEST(Welch, FarTailDoesNotVanish) {

@@ -1,0 +1,61 @@
+"""smeta qc, align, reassign and select on a simulated study: pixels mapped where the truth says, stages skipped when done
+and renewed when their settings change, errors with exit code 2 that name what is wrong."""
+
+import json
+
+from smeta_cli import check, digests, main
+
+
+def expect_error(smeta, words, *arguments, np=1):
+    _, err = smeta.run(*arguments, np=np, expect=2)
+    check(all(word in err for word in words), f"{arguments}: expected {words} in: {err}")
+
+
+def check_apply(smeta, atlas, study, folder):
+    lines = (study / "truth/S2.pixels.tsv").read_text().splitlines()[:20]
+    header = lines[0].split("\t")
+    points, out = folder / "points.tsv", folder / "mapped.tsv"
+    points.write_text("\n".join(lines) + "\n")
+    smeta.run("align", "--atlas", atlas, "--sample", "S2", "--apply", points, "--out", out)
+    mapped = [dict(zip(header, line.split("\t"))) for line in out.read_text().splitlines()[1:]]
+    check(len(mapped) == len(lines) - 1, "a point is lost")
+    for row in mapped:
+        for axis in "xy":
+            check(abs(float(row[axis]) - float(row[f"st_{axis}"])) < 1e-2, f"a point is elsewhere: {row}")
+    expect_error(smeta, ["--sample"], "align", "--atlas", atlas, "--apply", points, "--out", out)
+    expect_error(smeta, ["--out"], "align", "--atlas", atlas, "--sample", "S2", "--apply", points)
+
+
+def body(smeta, folder):
+    study, atlas = folder / "study", folder / "study/atlas"
+    smeta.run("simulate", "--out", study, "--samples", 2, "--spots", 80, "--genes", 60, "--metabolites", 25, "--domains", 3)
+    smeta.run("ingest", "--study", study / "study.toml")
+
+    expect_error(smeta, ["smeta qc"], "reassign", "--atlas", atlas)
+    expect_error(smeta, ["S1", "smeta reassign"], "select", "--atlas", atlas, np=2)
+    expect_error(smeta, ["not available"], "align", "--atlas", atlas, "--set", "align.method=fit")
+    expect_error(smeta, ["S1"], "qc", "--atlas", atlas, "--sample", "S11")
+    expect_error(smeta, ["st_min_counts"], "qc", "--atlas", atlas, "--set", "qc.st_min_count=1")
+
+    _, log = smeta.run("qc", "--atlas", atlas, "--set", "qc.st_min_counts=1", np=2)
+    check("S1" in log and "80 read = " in log, f"the contract is not logged: {log}")
+    smeta.run("align", "--atlas", atlas)
+    check_apply(smeta, atlas, study, folder)
+    smeta.run("reassign", "--atlas", atlas)
+    smeta.run("select", "--atlas", atlas, "--set", "select.n_genes=20", "--set", "select.min_samples=1", np=2)
+    done = digests(atlas, ["stages/*/*", "joint/*", "manifest.json"])
+
+    _, log = smeta.run("select", "--atlas", atlas, "--set", "select.n_genes=20", "--set", "select.min_samples=1")
+    check("up to date" in log, "a finished stage is done again")
+    check(digests(atlas, ["stages/*/*", "joint/*", "manifest.json"]) == done, "a finished stage changed a file")
+
+    smeta.run("align", "--atlas", atlas, "--set", "align.method=identity")
+    expect_error(smeta, ["S1", "align.transform"], "reassign", "--atlas", atlas)
+    smeta.run("select", "--atlas", atlas, "--set", "select.n_genes=10", "--set", "select.min_samples=1")
+    manifest = json.loads((atlas / "manifest.json").read_text())
+    check(digests(atlas, ["manifest.json"])["manifest.json"] != done["manifest.json"], "new settings did nothing")
+    check("select" in json.dumps(manifest), "the manifest does not name the selection")
+    smeta.run("atlas", "verify", "--atlas", atlas)
+
+
+main(body)
