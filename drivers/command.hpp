@@ -100,6 +100,7 @@ void apply_study(Context& context, const std::string& text, const std::string& f
 
 void add_run(CommandLine& line);
 void add_atlas(CommandLine& line);
+void add_export(CommandLine& line);
 void add_simulate(CommandLine& line);
 void add_ingest(CommandLine& line);
 void add_qc(CommandLine& line);

@@ -49,6 +49,7 @@ void add_commands(CommandLine& line) {
     add_neighbors(line);
     add_cluster(line);
     add_report(line);
+    add_export(line);
     add_atlas(line);
     add_config(line);
 }
