@@ -52,8 +52,8 @@ Draw draw_rows(const atlas::Run& run, std::int64_t most, std::uint64_t seed) {
     return draw;
 }
 
-/// Log-normalised values of one modality for the drawn rows; rows of samples without it are marked
-/// absent.
+/// Log-normalised values of one modality for the drawn rows, those below 0 as 0 (feature selection
+/// takes them so, too); rows of samples without it are marked absent.
 struct Block {
     core::MatrixF values;
     std::vector<std::uint8_t> present;
@@ -90,8 +90,8 @@ Block read_block(const atlas::Run& run, const Draw& draw, const atlas::ModalityF
                 const auto columns = rows.view().row_indices(r);
                 const auto values = rows.view().row_values(r);
                 for (std::size_t e = 0; e < columns.size(); ++e)
-                    block.values(out, columns[e]) =
-                        static_cast<float>(std::log1p(values[e] * kTarget / sums[r]));
+                    block.values(out, columns[e]) = static_cast<float>(
+                        std::log1p(std::max(0.0, values[e] * kTarget / sums[r])));
             }
         }
     }

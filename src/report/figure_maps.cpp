@@ -46,6 +46,10 @@ Grid grid_for(const std::vector<std::unique_ptr<MapPainter>>& painters) {
     return grid;
 }
 
+double log_value(float value) {
+    return std::log1p(std::max(0.0, double{value}));
+}
+
 struct MapFigure {
     std::string id;
     std::string title;
@@ -243,9 +247,9 @@ std::vector<Figure> feature_figures(const ReportData& data) {
             const double x = kLabel + static_cast<double>(c) * (width + kInnerGap);
             auto sorted = feature.measured;
             std::sort(sorted.begin(), sorted.end());
-            const double top = std::log1p(
+            const double top = log_value(
                 sorted[static_cast<std::size_t>(0.99 * static_cast<double>(sorted.size() - 1))]);
-            const double limit = top > 0 ? top : std::max(std::log1p(double{sorted.back()}), 1e-6);
+            const double limit = top > 0 ? top : std::max(log_value(sorted.back()), 1e-6);
             svg.text(x, 12, feature.name, {.size = 11, .weight = Weight::Bold});
             const auto r = correlation(feature.measured, feature.reconstructed);
             svg.text(x, 27,
@@ -256,16 +260,17 @@ std::vector<Figure> feature_figures(const ReportData& data) {
                 const auto& values = row == 0 ? feature.measured : feature.reconstructed;
                 painter.draw(
                     svg, {x, kHead + (height + 6) * row, width, height},
-                    [&](std::int64_t i) { return viridis(std::log1p(double{values[i]}) / limit); },
+                    [&](std::int64_t i) { return viridis(log_value(values[i]) / limit); },
                     row == 1 && c == 0 ? ScaleBar::Drawn : ScaleBar::Omitted);
             }
             colour_bar(svg, {x, kHead + 2 * height + 28, width * 0.8, 7}, 0, limit, viridis);
         }
         result.push_back(
             {std::move(svg),
-             fmt::format("{}: the selected features that vary most in space, log(1 + value), both "
-                         "rows of a column on one scale that ends at the 99th percentile of the "
-                         "measured values. r: Pearson correlation over spots.",
+             fmt::format("{}: the selected features that vary most in space, log(1 + value) with "
+                         "values below 0 as 0, both rows of a column on one scale that ends at the "
+                         "99th percentile of the measured values. r: Pearson correlation over "
+                         "spots.",
                          map.name)});
     }
     return result;

@@ -11,10 +11,10 @@ SHARED = pathlib.Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 def study(path, samples, settings=""):
-    """Writes a study.toml; `samples` maps a name to its entries."""
+    """Writes a study.toml; `samples` maps a name to its entries. "" names none: the joint file tells its samples."""
     text = 'atlas = "atlas"\nrun = "main"\n'
     for name, entries in samples.items():
-        text += f'\n[[sample]]\nname = "{name}"\n'
+        text += "\n[[sample]]\n" + (f'name = "{name}"\n' if name else "")
         for key, value in entries.items():
             text += f"{key} = {json.dumps(str(value))}\n"
     path.parent.mkdir(parents=True)
@@ -41,7 +41,7 @@ def cases():
     lymph = SHARED / "lymph_node_protein"
     imzml = SHARED / "imzml"
     return {
-        "breast_paired": ({"all": {"joint": SHARED / "semisynthetic" / "breast_paired.h5ad"}},
+        "breast_paired": ({"": {"joint": SHARED / "semisynthetic" / "breast_paired.h5ad"}},
                           '[ingest]\nsample_key = "sample"\ncohort_key = "patient"\n[train]\nmode = "multi"\n', 64, 6),
         "her2st_histology": (her2st(["B4", "C2", "C3", "C4", "C5", "C6"], True), "", 20, 6),
         "her2st_all": (her2st(sections, False), "", 20, 30),

@@ -17,12 +17,14 @@ namespace {
 
 constexpr std::int64_t kSpots = 90;
 
-/// A sample's joint file with one modality of five genes.
+/// A sample's joint file with one modality of five features; one value lies below 0, as a feature
+/// of images can.
 io::MuData joint_of(const std::string& sample) {
     io::AnnData st;
     core::MatrixF counts(kSpots, 5);
     for (std::int64_t r = 0; r < kSpots; ++r)
         for (int c = 0; c < 5; ++c) counts(r, c) = static_cast<float>((r * 7 + c * 3) % 4);
+    counts(1, 4) = -0.5F;
     st.x = core::from_dense(counts);
     core::MatrixD position(kSpots, 2);
     for (std::int64_t r = 0; r < kSpots; ++r) {
