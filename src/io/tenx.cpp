@@ -151,7 +151,9 @@ AnnData read_tenx_h5(const std::string& path, const TenxOptions& options) {
 
 void write_tenx_h5(const std::string& path, const AnnData& data, const std::string& library) {
     core::check(data.x.has_value(), "counts to write");
-    const core::CountsCsr x = to_csr(*data.x);
+    const auto* sparse = std::get_if<core::CountsCsr>(&*data.x);  // large: copied only when dense
+    const core::CountsCsr converted = sparse == nullptr ? to_csr(*data.x) : core::CountsCsr{};
+    const core::CountsCsr& x = sparse == nullptr ? converted : *sparse;
     const std::int64_t genes = x.cols;
     std::vector<std::int32_t> counts(x.values.size());
     for (std::size_t k = 0; k < counts.size(); ++k) {

@@ -8,7 +8,7 @@
 namespace smeta::simulate {
 
 /// Writes a study into the folder `out`, as instruments and their software write one (the model is
-/// in docs/tutorial.md):
+/// in docs/simulated_studies.md):
 ///   SAMPLE/visium/           Space Ranger's layout: matrix, positions, scale factors, images
 ///   SAMPLE/msi/pos.imzML ... positive and negative image of the same section, other pixel order, a
 ///   few pixels missing truth/                   genes.tsv, metabolites.tsv (markers and
