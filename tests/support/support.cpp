@@ -26,15 +26,16 @@ std::string make_folder() {
 
 TemporaryFolder::TemporaryFolder() : path_(make_folder()) {}
 
-TemporaryFolder::TemporaryFolder(const comm::Comm& comm) : owner_(comm.is_root()) {
-    std::string name = owner_ ? make_folder() : std::string();
+TemporaryFolder::TemporaryFolder(const comm::Comm& comm) : comm_(comm.duplicate()) {
+    std::string name = comm.is_root() ? make_folder() : std::string();
     comm.broadcast(name);
     path_ = name;
 }
 
 TemporaryFolder::~TemporaryFolder() {
+    if (comm_) comm_->barrier();
     std::error_code ignored;
-    if (owner_) std::filesystem::remove_all(path_, ignored);
+    if (!comm_ || comm_->is_root()) std::filesystem::remove_all(path_, ignored);
 }
 
 void on_each_communicator(const std::function<void(const comm::Comm&)>& body) {

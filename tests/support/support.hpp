@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,7 +32,7 @@ class TemporaryFolder {
 
   private:
     std::filesystem::path path_;
-    bool owner_ = true;
+    std::optional<comm::Comm> comm_;  ///< all ranks have left the test before the folder goes
 };
 
 /// Runs `body` on the world, on the world with ranks reversed, and on two halves of it (colour =
