@@ -67,24 +67,28 @@ model::TrainSize measure(const atlas::ShardedAtlas& atlas, const std::string& ru
     return size;
 }
 
+// Refuses what cannot work: more ranks than lanes, too little memory. Local.
+model::TrainPlan plan(const Context& context, const atlas::ShardedAtlas& atlas,
+                      const std::string& run_name) {
+    const Settings& settings = context.settings;
+    return model::plan_training(settings.train, settings.seed, measure(atlas, run_name, settings),
+                                context.comm.size(), core::threads(), context.memory);
+}
+
 int run_train(Context& context, const RunOptions& options, bool fresh) {
     const comm::Comm& comm = context.comm;
-    Settings& settings = context.settings;
     const auto atlas = atlas::ShardedAtlas::open(comm, options.atlas);
-    std::string plan;
-    comm.root_or_throw([&] {
-        if (fresh && !context.options.dry_run) {
-            if (const auto old = atlas::Run::move_aside(atlas, options.run))
-                core::log_info("the run's folder is now {}", *old);
-        }
-        plan = to_text(model::plan_training(settings.train, settings.seed,
-                                            measure(atlas, options.run, settings), comm.size(),
-                                            core::threads(), context.memory));
-    });
     if (context.options.dry_run) {
-        print(context, plan);
+        std::string text;
+        comm.root_or_throw([&] { text = to_text(plan(context, atlas, options.run)); });
+        print(context, text);
         return 0;
     }
+    comm.root_or_throw([&] {
+        if (!fresh) return;
+        if (const auto old = atlas::Run::move_aside(atlas, options.run))
+            core::log_info("the run's folder is now {}", *old);
+    });
     return train_run(context, atlas, options.run);
 }
 
@@ -94,6 +98,8 @@ int train_run(Context& context, const atlas::ShardedAtlas& atlas, const std::str
     const comm::Comm& comm = context.comm;
     Settings& settings = context.settings;
     comm.root_or_throw([&] {
+        // Before the run is made: it keeps the configuration it was made with.
+        (void)plan(context, atlas, name);
         if (atlas::Run::exists(atlas, name)) return;
         atlas::Run::create(atlas, name,
                            {.samples = {},

@@ -8,6 +8,18 @@
 
 namespace smeta::drivers {
 
+namespace {
+
+constexpr int kMostThreads = 65536;
+
+// CLI11 would take the two's complement of a negative number.
+std::string whole_number(const std::string& text) {
+    const bool digits = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+    return digits ? "" : "expected a whole number of 0 or more, found " + text;
+}
+
+}  // namespace
+
 CommandLine::CommandLine()
     : app_("smeta: integration of spatial transcriptomics and spatial metabolomics", "smeta") {
     app_.require_subcommand(1);
@@ -29,8 +41,9 @@ CLI::App& CommandLine::add(const std::string& name, const std::string& summary, 
         ->take_all();
     group(sub.add_option("--threads", options_.threads,
                          "threads of each rank (default OMP_NUM_THREADS, else its processors)"))
-        ->check(CLI::PositiveNumber);
-    group(sub.add_option("--seed", options_.seed, "seed of every random draw"));
+        ->check(CLI::Range(1, kMostThreads));
+    group(sub.add_option("--seed", options_.seed, "seed of every random draw"))
+        ->check(whole_number);
     group(sub.add_option("--mem", options_.memory, "memory limit of each rank, e.g. 4G"));
     group(sub.add_flag("--dry-run", options_.dry_run, "print the plan and do nothing"));
     group(sub.add_option("--log-level", options_.log_level, "debug, info, warning, error, off"))

@@ -54,28 +54,43 @@ void add_commands(CommandLine& line) {
     add_config(line);
 }
 
+/// The command as typed ("smeta atlas list"). CLI11 reports a misspelt one as "extra argument": say
+/// what was probably meant.
+std::string chosen_command(const CLI::App& app, int argc, char** argv) {
+    std::string command = "smeta";
+    const CLI::App* level = &app;
+    for (int i = 1; i < argc && argv[i][0] != '-'; ++i) {
+        const auto subs = level->get_subcommands([](const CLI::App*) { return true; });
+        if (subs.empty()) break;
+        const auto found = std::find_if(
+            subs.begin(), subs.end(), [&](const auto* sub) { return sub->get_name() == argv[i]; });
+        if (found == subs.end()) {
+            std::vector<std::string> names;
+            for (const auto* sub : subs) names.push_back(sub->get_name());
+            const auto close = core::did_you_mean(argv[i], names);
+            throw core::ConfigError(fmt::format("unknown command '{}'; {}", argv[i],
+                                                close ? fmt::format("did you mean '{}'?", *close)
+                                                      : fmt::format("see {} --help", command)));
+        }
+        level = *found;
+        command += " " + level->get_name();
+    }
+    return command;
+}
+
 /// Parses on every rank alike. Returns the exit code when the command line itself answers (help,
 /// version, usage error).
 std::optional<int> parse(CommandLine& line, int argc, char** argv, bool printing) {
     line.app().set_version_flag("--version",
                                 fmt::format("smeta {} ({})", core::kVersion, core::kGitRevision));
-    // CLI11 reports a misspelt command as "extra argument": say what was probably meant.
-    std::vector<std::string> names;
-    for (const auto* sub : line.app().get_subcommands({})) names.push_back(sub->get_name());
-    if (argc > 1 && argv[1][0] != '-' &&
-        std::find(names.begin(), names.end(), argv[1]) == names.end()) {
-        const auto close = core::did_you_mean(argv[1], names);
-        throw core::ConfigError(fmt::format("unknown command '{}'{}", argv[1],
-                                            close ? fmt::format("; did you mean '{}'?", *close)
-                                                  : std::string("; see smeta --help")));
-    }
+    const std::string command = chosen_command(line.app(), argc, argv);
     try {
         line.app().parse(argc, argv);
     } catch (const CLI::Success& answer) {  // --help, --version
         if (printing) line.app().exit(answer);
         return 0;
     } catch (const CLI::ParseError& error) {
-        throw core::ConfigError(fmt::format("{} (see smeta --help)", error.what()));
+        throw core::ConfigError(fmt::format("{} (see {} --help)", error.what(), command));
     }
     return std::nullopt;
 }

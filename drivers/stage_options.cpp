@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "smeta/core/error.hpp"
+
 namespace smeta::drivers {
 
 void add_stage_options(CLI::App& command, StageOptions& options) {
@@ -21,7 +23,9 @@ void print_stage_plan(const Context& context, const atlas::ShardedAtlas& atlas,
         const int rank = turn++ % context.comm.size();
         const atlas::StageEntry* entry = atlas.sample(name).find(stage);
         if (entry == nullptr) entry = atlas.sample(name).find(atlas::kJoint);
-        if (entry == nullptr) continue;
+        if (entry == nullptr)
+            throw core::ConfigError(
+                fmt::format("sample '{}' has no joint file; run smeta reassign first", name));
         for (const auto& [modality, shape] : entry->modalities)
             text += fmt::format("{}\t{}\t{}\t{}\t{}\n", name, modality, shape.rows, shape.features,
                                 rank);

@@ -108,7 +108,8 @@ AnnData read_sm_table(const std::string& path, const SmTableOptions& options) {
         if (fields.size() != layout.header.size())
             throw core::FormatError({path, fmt::format("line {}", table.line_number()),
                                      fmt::format("{} fields", layout.header.size()),
-                                     fmt::format("{} fields", fields.size()), ""});
+                                     fmt::format("{} fields", fields.size()),
+                                     "every row has a value of every column of the header"});
         const auto number = [&](std::size_t column) {
             return require_number(fields[column], path, table.line_number(), layout.header[column]);
         };

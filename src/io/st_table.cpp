@@ -84,7 +84,8 @@ Counts read_counts(const std::string& path) {
         if (fields.size() != layout.header.size() + layout.shift)
             throw core::FormatError({path, fmt::format("line {}", table.line_number()),
                                      fmt::format("{} fields", layout.header.size() + layout.shift),
-                                     fmt::format("{} fields", fields.size()), ""});
+                                     fmt::format("{} fields", fields.size()),
+                                     "every row has a value of every column of the header"});
         const auto number = [&](std::size_t column) {
             return require_number(fields[column + layout.shift], path, table.line_number(),
                                   layout.header[column]);
@@ -108,7 +109,9 @@ Counts read_counts(const std::string& path) {
         progress.advance();
     }
     if (layout.fields == 0)
-        throw core::FormatError({path, "", "at least one row of counts", "only a header", ""});
+        throw core::FormatError(
+            {path, "", "at least one row of counts", "only a header",
+             "a spots-by-genes table has a row of gene names, then a row a spot"});
     x.cols = static_cast<std::int32_t>(layout.genes.size());
     counts.data.x = std::move(x);
     std::vector<std::string> names;

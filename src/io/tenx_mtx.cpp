@@ -6,6 +6,7 @@
 #include "smeta/core/error.hpp"
 #include "smeta/core/progress.hpp"
 #include "smeta/io/text_table.hpp"
+#include "smeta/io/value_policy.hpp"
 
 #include "tenx_impl.hpp"
 
@@ -54,8 +55,11 @@ std::vector<Entry> read_entries(const std::string& path, std::int64_t features,
     LineReader lines(path);
     std::string_view line;
     const auto refuse = [&](std::string expected, std::string found) {
-        throw core::FormatError({path, fmt::format("line {}", lines.line_number()),
-                                 std::move(expected), std::move(found), ""});
+        throw core::FormatError(
+            {path, fmt::format("line {}", lines.line_number()), std::move(expected),
+             std::move(found),
+             "is the file whole, and do features.tsv and barcodes.tsv belong to "
+             "it?"});
     };
     if (!lines.next(line) || !line.starts_with("%%MatrixMarket matrix coordinate") ||
         line.find("general") == std::string_view::npos ||
@@ -140,9 +144,11 @@ AnnData read_tenx_mtx(const std::string& folder, const TenxOptions& options) {
     std::string features = find_plain_or_gz(folder, "features.tsv");
     if (features.empty()) features = require_file(folder, "genes.tsv");
     detail::TenxParts parts;
-    LineReader lines(require_file(folder, "barcodes.tsv"));
+    const std::string barcodes = require_file(folder, "barcodes.tsv");
+    LineReader lines(barcodes);
     for (std::string_view line; lines.next(line);)
         if (!line.empty()) parts.barcodes.emplace_back(line.substr(0, line.find('\t')));
+    check_unique(parts.barcodes, "barcode", barcodes);
     read_features(features, parts);
     constexpr std::size_t kMost = std::numeric_limits<std::int32_t>::max();
     if (parts.ids.size() > kMost || parts.barcodes.size() > kMost)

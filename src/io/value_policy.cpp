@@ -96,7 +96,8 @@ void check_unique(const std::vector<std::string>& names, std::string_view what,
     for (const std::string& name : names)
         if (!seen.insert(name).second)
             throw core::FormatError({file, fmt::format("{} '{}'", what, name),
-                                     fmt::format("every {} once", what), "it occurs twice", ""});
+                                     fmt::format("every {} once", what), "it occurs twice",
+                                     "remove or rename one of the two"});
 }
 
 }  // namespace smeta::io

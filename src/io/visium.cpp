@@ -70,8 +70,8 @@ AnnData read_filtered_matrix(const fs::path& folder, const TenxOptions& options)
     if (found.size() == 1) return read_tenx_h5(found.front(), options);
     const fs::path mtx = folder / "filtered_feature_bc_matrix";
     if (is_tenx_mtx(mtx.string())) return read_tenx_mtx(mtx.string(), options);
-    throw core::FormatError(
-        {folder.string(), "", "[PREFIX_]filtered_feature_bc_matrix.h5", list_names(folder), ""});
+    throw core::FormatError({folder.string(), "", "[PREFIX_]filtered_feature_bc_matrix.h5",
+                             list_names(folder), "give the folder that Space Ranger calls outs"});
 }
 
 /// The numbers of scalefactors_json.json; empty if there is no such file.
