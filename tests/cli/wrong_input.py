@@ -2,22 +2,27 @@
 file, where in it, what was expected and found, and what to do, and no byte of the atlas changes. Every command answers
 --help, and one that runs too early names the command to run first."""
 
+import concurrent.futures
 import re
 import shutil
 
 from smeta_cli import Smeta, check, differing, digest, main
 
+ATLAS = "the worker's atlas"
+WORKERS = 4  # a launcher mostly waits
 SIZE = ["--samples", 2, "--spots", 40, "--genes", 50, "--metabolites", 20, "--domains", 3, "--seed", 7]
 COMMANDS = ["run", "simulate", "ingest", "qc", "align", "reassign", "select", "train", "embed", "neighbors", "cluster",
-            "report", "atlas info", "atlas list", "atlas verify", "atlas remove", "config"]
+            "report", "export", "atlas info", "atlas list", "atlas verify", "atlas remove", "config"]
 
 
-class Ranks:
-    """Runs smeta through a script that records every rank's exit code and lets no rank go before all have ended, since a
+class Worker:
+    """Has an atlas of its own, so that several work at a time. Runs smeta through a script that records every rank's exit code and lets no rank go before all have ended, since a
     launcher ends the others at the first one that fails."""
 
-    def __init__(self, smeta, folder):
+    def __init__(self, smeta, folder, atlas):
         self.codes = folder / "codes"
+        self.atlas = folder / "atlas"
+        shutil.copytree(atlas, self.atlas)
         self.smeta = {}
         for np in (1, 2):
             script = folder / f"smeta{np}"
@@ -29,9 +34,12 @@ class Ranks:
             self.smeta[np] = Smeta([str(script), smeta.launcher, *smeta.launcher_flags])
 
     def refused(self, name, arguments, says, np):
-        """A command that must end with exit code 2 on all ranks and say, once, all of `says`."""
+        """A command that must end with exit code 2 on all ranks, say, once, all of `says` and change no byte of the atlas."""
         shutil.rmtree(self.codes, ignore_errors=True)
         self.codes.mkdir()
+        before = snapshot(self.atlas)
+        check("manifest.json" in before and any(f.startswith("raw/") for f in before), f"no atlas: {sorted(before)}")
+        arguments = [self.atlas if a == ATLAS else a for a in arguments]
         _, err = self.smeta[np].run(*arguments, np=np, expect=2)
         codes = [f.read_text().strip() for f in self.codes.iterdir()]
         check(codes == ["2"] * np, f"{name}: exit codes {codes} of {np} ranks")
@@ -41,6 +49,8 @@ class Ranks:
             check(part.lower() in message.lower(), f"{name}, {np} ranks: '{part}' is not in the message:\n{message}")
             if part.endswith(":"):
                 check(len(re.findall(re.escape(part) + r" *\S", message)) == 1, f"{name}: one filled '{part}':\n{message}")
+        wrong = differing(before, snapshot(self.atlas))
+        check(not wrong, f"{name}, {np} ranks: the atlas changed: {wrong}")
 
 
 def damaged(folder, name, damage):
@@ -137,8 +147,8 @@ def file_faults(folder):
 
 
 def command_faults(folder):
-    """Name -> (arguments, what the message must say); `atlas` has samples that only went through ingest."""
-    atlas = ["--atlas", folder / "atlas"]
+    """Name -> (arguments, what the message must say); the atlas has samples that only went through ingest."""
+    atlas = ["--atlas", ATLAS]
     study = folder / "study/study.toml"
     (folder / "typo.toml").write_text("[ingest]\nnann = \"zero\"\n")
     faults = {
@@ -174,8 +184,8 @@ def command_faults(folder):
     for name in COMMANDS:
         if name in ("run", "simulate", "ingest", "config"):
             continue
-        sample = ["--sample", "S1"] if name == "atlas remove" else []
-        faults[f"{name} without atlas"] = ([*name.split(), "--atlas", folder / "none", *sample], ["none is not an atlas"])
+        more = {"atlas remove": ["--sample", "S1"], "export": ["--out", folder / "o.h5ad"]}.get(name, [])
+        faults[f"{name} without atlas"] = ([*name.split(), "--atlas", folder / "none", *more], ["none is not an atlas"])
     return faults
 
 
@@ -184,29 +194,26 @@ def snapshot(folder):
     return {str(f.relative_to(folder)): digest(f) for f in folder.rglob("*") if f.is_file()}
 
 
-def check_faults(ranks, atlas, faults, prefix=()):
-    before = snapshot(atlas)
-    check("manifest.json" in before and any(f.startswith("raw/") for f in before), f"no atlas: {sorted(before)}")
-    for name, (arguments, says) in faults.items():
-        for np in (1, 2):
-            ranks.refused(name, [*prefix, *arguments], says, np)
-            wrong = differing(before, snapshot(atlas))
-            check(not wrong, f"{name}, {np} ranks: the atlas changed: {wrong}")
-            check(not (atlas.parent / "none").exists(), f"{name}, {np} ranks: a folder was made")
+def check_faults(workers, faults):
+    """All faults with one rank and with two, in parallel over the workers."""
+    cases = [(name, *fault, np) for np in (1, 2) for name, fault in faults.items()]
+
+    def share(w):
+        for case in cases[w::WORKERS]:
+            workers[w].refused(*case)
+
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(share, range(WORKERS)))
 
 
-def check_lanes(smeta, ranks, folder):
+def check_lanes(smeta, worker, folder):
     """More ranks than lanes: a run is neither made nor touched."""
-    atlas = folder / "atlas"
     for stage in ("qc", "align", "reassign", "select"):
-        smeta.run(stage, "--atlas", atlas)
+        smeta.run(stage, "--atlas", worker.atlas)
     lanes = ["--set", "train.lanes=1"]
-    before = snapshot(atlas)
-    for arguments in (["train", "--atlas", atlas, *lanes], ["train", "--atlas", atlas, *lanes, "--dry-run"],
-                      ["run", folder / "study/study.toml", "--atlas", atlas, *lanes]):
-        ranks.refused("more ranks than lanes", arguments, ["2 ranks for 1 lanes", "at most 1 ranks", "train.lanes"], 2)
-        wrong = differing(before, snapshot(atlas))
-        check(not wrong, f"{arguments}: the atlas changed: {wrong}")
+    for arguments in (["train", "--atlas", ATLAS, *lanes], ["train", "--atlas", ATLAS, *lanes, "--dry-run"],
+                      ["run", folder / "study/study.toml", "--atlas", ATLAS, *lanes]):
+        worker.refused("more ranks than lanes", arguments, ["2 ranks for 1 lanes", "at most 1 ranks", "train.lanes"], 2)
 
 
 def check_help(smeta):
@@ -218,13 +225,18 @@ def check_help(smeta):
 
 
 def body(smeta, folder):
-    ranks = Ranks(smeta, folder)
     smeta.run("simulate", "--out", folder / "study", *SIZE)
     smeta.run("ingest", "--study", folder / "study/study.toml", "--atlas", folder / "atlas")
+    workers = []
+    for w in range(WORKERS):
+        (folder / f"worker{w}").mkdir()
+        workers.append(Worker(smeta, folder / f"worker{w}", folder / "atlas"))
     check_help(smeta)
-    check_faults(ranks, folder / "atlas", file_faults(folder), ["ingest", "--atlas", folder / "atlas"])
-    check_faults(ranks, folder / "atlas", command_faults(folder))
-    check_lanes(smeta, ranks, folder)
+    ingest = ["ingest", "--atlas", ATLAS]
+    check_faults(workers, {name: ([*ingest, *arguments], says) for name, (arguments, says) in file_faults(folder).items()})
+    check_faults(workers, command_faults(folder))
+    check(not (folder / "none").exists(), "a command that was refused made its folder")
+    check_lanes(smeta, workers[0], folder)
 
 
 main(body)
