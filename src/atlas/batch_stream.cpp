@@ -129,7 +129,7 @@ std::vector<std::vector<float>> mean_inputs(const comm::Comm& comm, const RowSou
                     if (columns.empty()) return;
                     for (std::size_t i = 0; i < columns.size(); ++i)
                         sums[columns[i]] +=
-                            log1p[m] ? std::log1p(static_cast<double>(values[i])) : values[i];
+                            log1p[m] ? std::log1p(std::max(0.0, double{values[i]})) : values[i];
                     const auto& mask = source.measured(store.samples[row], m);
                     for (std::size_t f = 0; f < features; ++f)
                         sums[features + f] += mask.empty() || mask[f] != 0 ? 1 : 0;

@@ -75,7 +75,8 @@ void prepare_input(const core::CsrView& values, Transform transform, LayerInput<
     input.is_dense =
         static_cast<double>(nnz) > dense_above * static_cast<double>(values.rows) * values.cols;
     const auto seen = [transform](float v) {
-        return transform == Transform::Log1p ? std::log1p(static_cast<R>(v)) : static_cast<R>(v);
+        if (transform == Transform::None) return static_cast<R>(v);
+        return v < 0 ? R(0) : std::log1p(static_cast<R>(v));
     };
     if (input.is_dense) {
         input.dense.setZero(values.rows, values.cols);

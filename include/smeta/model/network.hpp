@@ -9,7 +9,8 @@ namespace smeta::model {
 /// What a modality's values are drawn from (spec A8); the loss is the negative log likelihood.
 enum class Likelihood { Zinb, Nb, Gaussian, ZeroInflatedGaussian, Mse };
 
-/// What the encoder sees of a value; the losses always see the value itself.
+/// What the encoder sees of a value (Log1p: values below 0 as 0); the losses always see the value
+/// itself.
 enum class InputTransform { None, Log1p };
 
 /// How the mean head's output becomes a mean: softmax over the measured features times the spot's

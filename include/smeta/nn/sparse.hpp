@@ -7,7 +7,7 @@
 
 namespace smeta::nn {
 
-/// What a first layer sees of the stored values.
+/// What a first layer sees of the stored values. Log1p takes values below 0 as 0.
 enum class Transform { None, Log1p };
 
 /// Share of non-zero entries above which a dense product is faster than a sparse one (measured:

@@ -62,13 +62,13 @@ TEST(FirstLayer, SparseAndDenseEqualThePlainProduct) {
                 for (std::int32_t c = 0; c < 40; ++c)
                     if ((r * 7 + c * 3) % 5 == 0) {
                         columns.push_back(c);
-                        values.push_back(static_cast<float>(1 + (r + c) % 9));
+                        values.push_back(static_cast<float>((r + c) % 9 - 3));
                     }
                 counts.append_row(columns, values);
             }
             MatrixD seen = core::to_dense(counts).cast<double>();
             for (std::int64_t i = 0; i < seen.size(); ++i)
-                seen.data()[i] = std::log1p(seen.data()[i]);
+                seen.data()[i] = std::log1p(std::max(0.0, seen.data()[i]));
             const MatrixD w = random(40, out, 4);
             const MatrixD dy = random(rows, out, 5);
             for (const double dense_above : {0.0, 1.0}) {
