@@ -1,6 +1,8 @@
 #include "json_fields.hpp"
 
 #include <algorithm>
+#include <set>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -81,13 +83,20 @@ std::string JsonObject::unknown_fields(std::initializer_list<std::string_view> k
 
 Json parse_json(std::string_view text, const std::string& file) {
     constexpr int kDeepest = 32;
-    const auto guard = [&](int depth, Json::parse_event_t, Json&) {
-        if (depth > kDeepest)
-            throw core::FormatError({.file = file,
-                                     .object = {},
-                                     .expected = fmt::format("at most {} levels", kDeepest),
-                                     .found = "deeper nesting",
-                                     .hint = {}});
+    const auto fail = [&](std::string expected, std::string found) {
+        throw core::FormatError({.file = file,
+                                 .object = {},
+                                 .expected = std::move(expected),
+                                 .found = std::move(found),
+                                 .hint = "the file was not written by smeta"});
+    };
+    std::vector<std::set<std::string>> keys;  // of the objects that are open
+    const auto guard = [&](int depth, Json::parse_event_t event, Json& value) {
+        if (depth > kDeepest) fail(fmt::format("at most {} levels", kDeepest), "deeper nesting");
+        if (event == Json::parse_event_t::object_start) keys.emplace_back();
+        if (event == Json::parse_event_t::object_end) keys.pop_back();
+        if (event == Json::parse_event_t::key && !keys.back().insert(value).second)
+            fail("every name once in an object", fmt::format("{} twice", value.dump()));
         return true;
     };
     try {

@@ -43,7 +43,8 @@ class JsonObject {
     std::string place_;
 };
 
-/// Parses with a limit on the depth; FormatError naming the file and the byte.
+/// Parses with a limit on the depth; a name that stands twice in an object is refused. FormatError
+/// naming the file.
 Json parse_json(std::string_view text, const std::string& file);
 /// `fields` with the unknown fields put back.
 Json with_extra(Json fields, const std::string& extra);

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <thread>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "smeta/core/error.hpp"
+#include "smeta/core/log.hpp"
 
 namespace smeta::atlas {
 
@@ -60,6 +62,12 @@ bool try_lock(int descriptor, const FileLock::Options& options, const std::strin
     request.l_len = 1;
     if (fcntl(descriptor, F_OFD_SETLK, &request) == 0) return true;
     if (errno == EAGAIN || errno == EACCES || errno == EINTR) return false;
+    if (errno == ENOSYS || errno == EOPNOTSUPP || errno == ENOLCK) {
+        core::log_warning(
+            "{}: this file system has no locks ({}); let only one command write at a time", path,
+            std::strerror(errno));
+        return true;
+    }
     throw core::IoError::from_errno("lock", path, errno);
 }
 

@@ -89,6 +89,7 @@ TEST(Manifest, refuses_another_major_version_with_a_hint) {
 TEST(Manifest, refuses_what_is_not_a_manifest) {
     for (const char* text : {"", "[]", "{", "{}", "null", "\"text\""}) problem_of(text);
     problem_of(std::string(100'000, '['));
+    problem_of(replaced(to_json(example()), "\"B\": {", "\"S-1\": {"));  // a sample twice
     const std::string text = to_json(example());
     problem_of(text.substr(0, text.size() / 2));
     EXPECT_EQ(problem_of(replaced(text, "\"bytes\": 12", "\"bytes\": -12")).object,
