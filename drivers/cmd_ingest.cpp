@@ -15,28 +15,40 @@ struct IngestOptions {
     std::string atlas;
     std::string study;
     bool replace = false;
+    std::vector<std::string> samples;
     atlas::SampleSource source;
 };
 
+/// What goes into the atlas, and the rest of the study.
+struct Sources {
+    std::vector<atlas::SampleSource> wanted;
+    std::vector<atlas::SampleSource> rest;
+};
+
 /// The sources and the atlas they go to. Collective.
-std::vector<atlas::SampleSource> sources_of(Context& context, IngestOptions& options) {
-    const auto& one = options.source;
-    const bool single =
-        !one.name.empty() || !one.st.empty() || !one.sm.empty() || !one.joint.empty();
-    if (options.study.empty() == !single)
+Sources sources_of(Context& context, IngestOptions& options) {
+    auto& one = options.source;
+    const bool described = !one.cohort.empty() || !one.st.empty() || !one.sm.empty() ||
+                           !one.joint.empty() || !one.labels.empty() || !one.sm_columns.empty();
+    const bool single = described || !options.samples.empty();
+    if (options.study.empty() ? !single : described)
         throw core::ConfigError(
-            "ingest: give either --study, or --sample with --st, --sm or --joint (see smeta ingest "
-            "--help)");
+            "ingest: give either --study (and --sample for some of its samples), or --sample with "
+            "--st, --sm or --joint (see smeta ingest --help)");
     if (options.study.empty()) {
         if (options.atlas.empty()) throw core::ConfigError("ingest: --atlas is required");
-        options.source.origin = "command line";
-        return {options.source};
+        if (options.samples.size() > 1)
+            throw core::ConfigError("ingest: without --study, --sample names one sample");
+        if (!options.samples.empty()) one.name = options.samples.front();
+        one.origin = "command line";
+        return {{one}, {}};
     }
     const auto text = read_shared_text(context.comm, options.study);
     apply_study(context, text, options.study);
     const auto study = atlas::parse_study(text, options.study);
     if (options.atlas.empty()) options.atlas = study.atlas;
-    return study.samples;
+    if (options.samples.empty()) return {study.samples, {}};
+    return {atlas::select_samples(study, options.samples), study.samples};
 }
 
 std::string_view outcome_text(atlas::IngestOutcome outcome) {
@@ -55,7 +67,7 @@ int run_ingest(Context& context, IngestOptions& options) {
     const auto sources = sources_of(context, options);
     if (context.options.dry_run) {
         std::string text = "sample\tcohort\tst\tsm\tjoint\n";
-        for (const auto& source : sources)
+        for (const auto& source : sources.wanted)
             text += fmt::format("{}\t{}\t{}\t{}\t{}\n", source.name, source.cohort, source.st,
                                 fmt::join(source.sm, ","), source.joint);
         print(context, text);
@@ -63,8 +75,9 @@ int run_ingest(Context& context, IngestOptions& options) {
     }
     auto atlas = atlas::ShardedAtlas::open_or_create(context.comm, options.atlas);
     const auto samples = atlas::ingest(
-        context.comm, atlas, sources, context.settings.ingest,
-        options.replace ? atlas::ExistingSample::Replace : atlas::ExistingSample::Refuse);
+        context.comm, atlas, sources.wanted, context.settings.ingest,
+        options.replace ? atlas::ExistingSample::Replace : atlas::ExistingSample::Refuse,
+        sources.rest);
     std::string text = "sample\tcohort\toutcome\tmodality\trows\tfeatures\n";
     for (const auto& sample : samples)
         for (const auto& [modality, shape] : sample.modalities)
@@ -83,7 +96,9 @@ void add_ingest(CommandLine& line) {
     auto& source = options->source;
     command.add_option("--atlas", options->atlas, "folder of the atlas (created if needed)");
     command.add_option("--study", options->study, "study.toml that names the samples");
-    command.add_option("--sample", source.name, "name of the sample");
+    command.add_option("--sample", options->samples,
+                       "name of the sample; with --study only this one of its samples "
+                       "(repeatable)");
     command.add_option("--cohort", source.cohort, "its cohort (default: default)");
     command.add_option("--st", source.st,
                        "transcriptomics: Space Ranger folder, 10x .h5 or MTX folder, .h5ad, .h5mu, "

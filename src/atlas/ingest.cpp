@@ -21,15 +21,17 @@ namespace {
 /// One source on its way into the atlas.
 struct Item {
     SampleSource source;
-    std::string key;
-    bool current = false;  ///< the atlas has it, unchanged
+    std::string key = {};
+    bool current = false;    ///< the atlas has it, unchanged
+    bool companion = false;  ///< only its m/z are looked at
 };
 
 bool is_mine(const comm::Comm& comm, std::size_t item) {
     return static_cast<int>(item % comm.size()) == comm.rank();
 }
 
-std::vector<Item> sorted_items(const std::vector<SampleSource>& sources) {
+std::vector<Item> sorted_items(const ShardedAtlas& atlas, const std::vector<SampleSource>& sources,
+                               const std::vector<SampleSource>& companions) {
     std::vector<Item> items;
     std::set<std::string> names;
     for (const auto& source : sources) {
@@ -37,8 +39,11 @@ std::vector<Item> sorted_items(const std::vector<SampleSource>& sources) {
         if (!source.name.empty() && !names.insert(source.name).second)
             throw core::ConfigError(
                 fmt::format("{}: sample '{}' is named twice", source.origin, source.name));
-        items.push_back({source, "", false});
+        items.push_back({source});
     }
+    for (const auto& source : companions)
+        if (!names.contains(source.name) && !atlas.manifest().samples.contains(source.name))
+            items.push_back({.source = source, .companion = true});
     std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) {
         return std::tie(a.source.name, a.source.joint) < std::tie(b.source.name, b.source.joint);
     });
@@ -51,7 +56,8 @@ void find_keys(const comm::Comm& comm, const ShardedAtlas& atlas, const IngestCo
     std::string mine;
     comm.all_or_throw([&] {
         for (std::size_t i = 0; i < items.size(); ++i)
-            if (is_mine(comm, i)) mine += source_key(items[i].source, config) + "\n";
+            if (is_mine(comm, i))
+                mine += (items[i].companion ? "" : source_key(items[i].source, config)) + "\n";
     });
     std::vector<std::size_t> position(comm.size(), 0);
     const auto all = comm.allgather(mine);
@@ -62,8 +68,21 @@ void find_keys(const comm::Comm& comm, const ShardedAtlas& atlas, const IngestCo
         position[owner] = end + 1;
         const auto& source = items[i].source;
         items[i].current =
-            source.joint.empty() && atlas.is_current(source.name, kRaw, items[i].key) &&
+            !items[i].companion && source.joint.empty() &&
+            atlas.is_current(source.name, kRaw, items[i].key) &&
             atlas.cohort(source.name) == (source.cohort.empty() ? "default" : source.cohort);
+    }
+}
+
+/// The m/z of an item. A companion that cannot be read is its own ingest's error.
+std::vector<MassBin> bins_of(const Item& item, const IngestConfig& config) {
+    if (!item.companion) return mass_bins(item.source, config);
+    try {
+        return mass_bins(item.source, config);
+    } catch (const core::Error& error) {
+        core::log_warning("sample '{}' takes no part in the names of metabolites: {}",
+                          item.source.name, error.what());
+        return {};
     }
 }
 
@@ -77,7 +96,7 @@ std::vector<MassNames> find_names(const comm::Comm& comm, const ShardedAtlas& at
             progress.advance();
             if (items[i].current || !is_mine(comm, i)) continue;
             auto& list = mine[std::to_string(i)] = nlohmann::json::array();
-            for (const auto& bin : mass_bins(items[i].source, config))
+            for (const auto& bin : bins_of(items[i], config))
                 list.push_back({bin.polarity, bin.mz});  // doubles survive JSON exactly
         }
     });
@@ -226,8 +245,9 @@ void refuse_repeated(const std::vector<IngestedSample>& samples) {
 
 std::vector<IngestedSample> ingest(const comm::Comm& comm, ShardedAtlas& atlas,
                                    const std::vector<SampleSource>& sources,
-                                   const IngestConfig& config, ExistingSample existing) {
-    auto items = sorted_items(sources);
+                                   const IngestConfig& config, ExistingSample existing,
+                                   const std::vector<SampleSource>& companions) {
+    auto items = sorted_items(atlas, sources, companions);
     find_keys(comm, atlas, config, items);
     const auto names = find_names(comm, atlas, config, items);
     CommitBatch batch(atlas);
@@ -236,7 +256,7 @@ std::vector<IngestedSample> ingest(const comm::Comm& comm, ShardedAtlas& atlas,
         core::Progress progress("ingest", static_cast<std::int64_t>(items.size()));
         for (std::size_t i = 0; i < items.size(); ++i) {
             progress.advance(1, items[i].source.name);
-            if (!is_mine(comm, i)) continue;
+            if (!is_mine(comm, i) || items[i].companion) continue;
             if (items[i].current)
                 reader.take_current(items[i]);
             else

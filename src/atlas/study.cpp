@@ -223,4 +223,25 @@ Study parse_study(const std::string& text, const std::string& file) {
     return Parser(file).parse(text);
 }
 
+std::vector<SampleSource> select_samples(const Study& study,
+                                         const std::vector<std::string>& names) {
+    std::vector<std::string> known;
+    for (const auto& sample : study.samples)
+        if (!sample.name.empty()) known.push_back(sample.name);
+    for (const auto& name : names)
+        if (std::find(known.begin(), known.end(), name) == known.end()) {
+            const auto close = core::did_you_mean(name, known);
+            throw core::ConfigError(
+                fmt::format("{}: no [[sample]] is named '{}'{}; there are {}", study.file, name,
+                            close ? fmt::format("; did you mean '{}'?", *close) : "",
+                            known.empty() ? "only joint files without a name"
+                                          : fmt::format("{}", fmt::join(known, ", "))));
+        }
+    std::vector<SampleSource> selected;
+    for (const auto& sample : study.samples)
+        if (std::find(names.begin(), names.end(), sample.name) != names.end())
+            selected.push_back(sample);
+    return selected;
+}
+
 }  // namespace smeta::atlas

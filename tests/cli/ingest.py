@@ -42,6 +42,38 @@ def check_study(smeta, folder):
     check(not wrong, f"samples listed in another order: other bytes in {wrong}")
 
 
+def check_one_by_one(smeta, folder):
+    """The samples of a study that enter one by one, or side by side as jobs of a cluster do, make the same atlas as all
+    at once: metabolites get the same names."""
+    study = folder / "study" / "study.toml"
+    whole = digests(folder / "atlas", ATLAS)
+    one = ["ingest", "--study", study, "--atlas"]
+    _, err = smeta.run(*one, folder / "serial", "--sample", "S9", expect=2)
+    check("study.toml" in err and "'S9'" in err and "S1, S2" in err, err)
+    for sample in ("S2", "S1"):
+        out, _ = smeta.run(*one, folder / "serial", "--sample", sample)
+        check({r["sample"] for r in rows(out)} == {sample}, out)
+        manifest = json.loads((folder / "serial/manifest.json").read_text())
+        check(len(manifest["samples"]) == 1 + (sample == "S1"), manifest)
+    wrong = differing(whole, digests(folder / "serial", ATLAS))
+    check(not wrong, f"one by one: other bytes in {wrong}")
+    tasks = [smeta.start(*one, folder / "array", "--sample", sample) for sample in ("S1", "S2")]
+    for task in tasks:
+        _, err = task.communicate(timeout=300)
+        check(task.returncode == 0, err)
+    wrong = differing(whole, digests(folder / "array", ATLAS))
+    check(not wrong, f"side by side: other bytes in {wrong}")
+    out, _ = smeta.run(*one, folder / "both", "--sample", "S2", "--sample", "S1", np=2)
+    wrong = differing(whole, digests(folder / "both", ATLAS))
+    check(not wrong, f"both by name: other bytes in {wrong}")
+    # Another sample's damage is no reason to stop.
+    text = study.read_text().replace("S2/msi/pos", "S2/msi/none")
+    (folder / "study" / "gap.toml").write_text(text)
+    _, err = smeta.run("ingest", "--study", folder / "study" / "gap.toml", "--atlas", folder / "gap", "--sample", "S1")
+    check("'S2' takes no part" in err, err)
+    smeta.run(*one, folder / "serial", "--sample", "S1", "--st", study, expect=2)
+
+
 def check_single(smeta, folder):
     (folder / "st.tsv").write_text("\tg1\tg2\n1x1\t1\t0\n1x2\t0\t2\n")
     (folder / "sm.tsv").write_text("spot\tm1\tm2\n1x2\t0.5\t1\n1x1\t2\t0\n")
@@ -61,6 +93,7 @@ def check_single(smeta, folder):
 def body(smeta, folder):
     smeta.run("simulate", "--out", folder / "study", *SIZE)
     check_study(smeta, folder)
+    check_one_by_one(smeta, folder)
     check_single(smeta, folder)
 
 

@@ -36,13 +36,16 @@ struct IngestedSample {
 /// of labels, `label`. An SM table named by spots is joined to the ST spots by name (is_paired).
 /// m/z of imzML files that lie within ingest.mz_ppm of a metabolite of the atlas get its name; the
 /// others are matched with one another, so that the samples of one call share names whatever their
-/// order. A source whose files, options and description have the checksum of the last time is not
-/// read again.
+/// order. `companions`: sources that others bring in, such as the rest of a study; the m/z of those
+/// that the atlas lacks take part in the matching, so that samples of a study that enter one by
+/// one, or side by side, share names, too. A source whose files, options and description have the
+/// checksum of the last time is not read again.
 ///
 /// Returns the samples in canonical order, the same on every rank. Throws ConfigError, FormatError,
 /// IoError. Collective.
 std::vector<IngestedSample> ingest(const comm::Comm& comm, ShardedAtlas& atlas,
                                    const std::vector<SampleSource>& sources,
-                                   const IngestConfig& config, ExistingSample existing);
+                                   const IngestConfig& config, ExistingSample existing,
+                                   const std::vector<SampleSource>& companions = {});
 
 }  // namespace smeta::atlas

@@ -45,4 +45,8 @@ void check_source(const SampleSource& source);
 /// at. Local.
 Study parse_study(const std::string& text, const std::string& file);
 
+/// The study's samples of these names, in the study's order. Throws ConfigError for a name that
+/// the study does not give, with those that it does. Local.
+std::vector<SampleSource> select_samples(const Study& study, const std::vector<std::string>& names);
+
 }  // namespace smeta::atlas

@@ -88,4 +88,22 @@ TEST(Study, EveryErrorNamesFileAndLine) {
             << text << "\ngave: " << message_of(text);
 }
 
+TEST(Study, SelectsSamplesByName) {
+    const auto study = parse_study(
+        "[[sample]]\nname = \"left\"\nst = \"a\"\n[[sample]]\nname = \"right\"\nst = \"b\"\n",
+        "s.toml");
+    const auto selected = smeta::atlas::select_samples(study, {"right", "right"});
+    ASSERT_EQ(selected.size(), 1U);
+    EXPECT_EQ(selected[0].name, "right");
+    EXPECT_EQ(smeta::atlas::select_samples(study, {"right", "left"})[0].name, "left");
+    try {
+        smeta::atlas::select_samples(study, {"left", "rihgt"});
+        FAIL() << "no error";
+    } catch (const smeta::core::ConfigError& error) {
+        EXPECT_EQ(
+            std::string(error.what()),
+            "s.toml: no [[sample]] is named 'rihgt'; did you mean 'right'?; there are left, right");
+    }
+}
+
 }  // namespace
