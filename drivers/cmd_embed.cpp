@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "smeta/core/error.hpp"
+#include "smeta/core/log.hpp"
 #include "smeta/model/embed.hpp"
 
 #include "command.hpp"
@@ -29,10 +30,14 @@ int run_embed(Context& context, const RunOptions& options, bool reconstruction) 
 
 int embed_run(Context& context, const atlas::Run& run, bool reconstruction) {
     run.check_inputs(context.comm, atlas::InputCheck::Sizes);
-    model::embed(context.comm, run,
-                 reconstruction ? model::Reconstruction::Write : model::Reconstruction::Skip,
-                 context.timings);
-    record_history(context, run, "embed");
+    const auto written =
+        model::embed(context.comm, run,
+                     reconstruction ? model::Reconstruction::Write : model::Reconstruction::Skip,
+                     context.timings);
+    if (written == 0)
+        core::log_info("embed of run '{}' is up to date", run.name());
+    else
+        record_history(context, run, "embed");
     return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "smeta/analysis/knn.hpp"
 #include "smeta/analysis/latent.hpp"
 #include "smeta/analysis/leiden.hpp"
+#include "smeta/atlas/stage.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/core/hash.hpp"
 #include "smeta/core/log.hpp"
@@ -20,20 +21,9 @@ namespace {
 
 constexpr int kNeighborsVersion = 1;
 constexpr int kClusterVersion = 1;
-constexpr const char* kKeyEntry = "key";
 
 io::UnsValue uns_text(std::string value) {
     return {std::move(value)};
-}
-
-/// uns[group]["key"], or empty.
-std::string key_in(const io::UnsDict& uns, const std::string& group) {
-    const auto found = uns.find(group);
-    if (found == uns.end()) return {};
-    const auto* dict = std::get_if<io::UnsDict>(&found->second.value);
-    if (dict == nullptr || dict->count(kKeyEntry) == 0) return {};
-    const auto* key = std::get_if<std::string>(&dict->at(kKeyEntry).value);
-    return key == nullptr ? std::string() : *key;
 }
 
 std::string neighbors_key(const RunLatent& latent, std::int32_t neighbors) {
@@ -65,8 +55,8 @@ io::AnnData neighbors_file(const RunLatent& latent, const NearestNeighbors& near
     entry["connectivities_key"] = uns_text("connectivities");
     entry["distances_key"] = uns_text("distances");
     entry["params"] = {parameters};
-    entry[kKeyEntry] = uns_text(key);
     data.uns["neighbors"] = {entry};
+    atlas::set_key(data.uns, "neighbors", key);
     return data;
 }
 
@@ -74,7 +64,7 @@ io::AnnData neighbors_file(const RunLatent& latent, const NearestNeighbors& near
 bool graph_is_current(const std::filesystem::path& file, const std::string& key) {
     if (!std::filesystem::exists(file)) return false;
     try {
-        return key_in(io::AnnDataReader(file.string()).uns(), "neighbors") == key;
+        return atlas::key_in(io::AnnDataReader(file.string()).uns(), "neighbors") == key;
     } catch (const core::Error& error) {
         core::log_warning("{} is made anew: {}", file.string(), error.what());
         return false;
@@ -115,9 +105,7 @@ void store_clusters(const atlas::Run& run, const std::string& sample,
         core::check(result.obs.rows() == static_cast<std::int64_t>(labels.size()),
                     "one label a spot");
         result.obs.set("cluster", column);
-        io::UnsDict entry;
-        entry[kKeyEntry] = uns_text(key);
-        result.uns["cluster"] = {entry};
+        atlas::set_key(result.uns, "cluster", key);
     });
 }
 
@@ -142,7 +130,8 @@ StageResult run_cluster(const comm::Comm& comm, const atlas::Run& run, const Clu
     std::int32_t stale = 0;
     comm.all_or_throw([&] {
         for (std::size_t s = 0; s < latent.samples.size(); ++s)
-            if (is_mine(s) && key_in(run.read_result(latent.samples[s]).uns, "cluster") != key)
+            if (is_mine(s) &&
+                atlas::key_in(run.read_result(latent.samples[s]).uns, "cluster") != key)
                 stale = 1;
     });
     if (comm.allreduce(stale, comm::ReduceOp::Max) == 0) return StageResult::Current;

@@ -6,6 +6,29 @@
 
 namespace smeta::atlas {
 
+namespace {
+
+constexpr const char* kKeyEntry = "key";
+
+}  // namespace
+
+std::string key_in(const io::UnsDict& uns, const std::string& command) {
+    const auto found = uns.find(command);
+    if (found == uns.end()) return {};
+    const auto* dict = std::get_if<io::UnsDict>(&found->second.value);
+    if (dict == nullptr || !dict->contains(kKeyEntry)) return {};
+    const auto* key = std::get_if<std::string>(&dict->at(kKeyEntry).value);
+    return key == nullptr ? std::string() : *key;
+}
+
+void set_key(io::UnsDict& uns, const std::string& command, const std::string& key) {
+    io::UnsDict entry;
+    if (const auto found = uns.find(command); found != uns.end())
+        if (const auto* known = std::get_if<io::UnsDict>(&found->second.value)) entry = *known;
+    entry[kKeyEntry] = {key};
+    uns[command] = {entry};
+}
+
 void for_own_samples(const comm::Comm& comm, const std::vector<std::string>& samples,
                      const std::function<std::string(const std::string&)>& work) {
     const auto ranks = static_cast<std::size_t>(comm.size());

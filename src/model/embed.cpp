@@ -4,10 +4,14 @@
 
 #include <fmt/format.h>
 
+#include "smeta/atlas/stage.hpp"
 #include "smeta/core/error.hpp"
+#include "smeta/core/hash.hpp"
 #include "smeta/core/log.hpp"
 #include "smeta/core/progress.hpp"
 #include "smeta/core/threads.hpp"
+#include "smeta/io/anndata.hpp"
+#include "smeta/io/atomic_file.hpp"
 #include "smeta/model/model_file.hpp"
 #include "smeta/model/run_model.hpp"
 
@@ -16,6 +20,8 @@ namespace smeta::model {
 namespace {
 
 constexpr std::int64_t kBlockRows = 256;
+constexpr const char* kCommand = "embed";
+constexpr int kVersion = 1;
 
 /// Posterior of a sample's rows side by side: latent, sd, each single mean, contributions.
 struct Columns {
@@ -52,10 +58,11 @@ core::MatrixF side_by_side(const Encoded<float>& encoded, const Columns& columns
 class Embedder {
   public:
     Embedder(const comm::Comm& comm, const atlas::Run& run, const LoadedModel& model,
-             core::Timings& timings)
+             std::string key, core::Timings& timings)
         : comm_(comm),
           run_(run),
           model_(model),
+          key_(std::move(key)),
           timings_(timings),
           source_(comm, run, source_config(model)) {
         columns_.latent = model.cvae.options().latent;
@@ -104,6 +111,7 @@ class Embedder {
                            std::vector<float>(column.begin(), column.end()));
         }
         result.obsm["spatial"] = joint.obsm("spatial");
+        atlas::set_key(result.uns, kCommand, key_);
         run_.write_result(name, result);
     }
 
@@ -137,6 +145,7 @@ class Embedder {
             }
         }
         result.x = std::move(values);
+        atlas::set_key(result.uns, kCommand, key_);
         run_.write_reconstruction(name, result);
     }
 
@@ -199,48 +208,108 @@ class Embedder {
     const comm::Comm& comm_;
     const atlas::Run& run_;
     const LoadedModel& model_;
+    std::string key_;
     core::Timings& timings_;
     atlas::RowSource source_;
     Columns columns_;
 };
 
-LoadedModel load(const comm::Comm& comm, const atlas::Run& run) {
-    std::optional<LoadedModel> model;
-    comm.all_or_throw([&] {
+/// Checksum of what the results are made of: the model and the run's rows. Collective.
+std::string results_key(const comm::Comm& comm, const atlas::Run& run) {
+    std::string key;
+    comm.root_or_throw([&] {
         if (!std::filesystem::exists(run.model_file()))
             throw core::ConfigError(fmt::format("run '{}' has no model yet: smeta train --run {}",
                                                 run.name(), run.name()));
-        model = read_model(run.model_file());
+        key = core::to_hex(
+            core::hash128(fmt::format("{} {} {} {}", kCommand, kVersion,
+                                      core::to_hex(io::file_checksum(run.model_file().string())),
+                                      core::to_hex(run.inputs_checksum()))));
     });
+    comm.broadcast(key);
+    return key;
+}
+
+/// Whether a file carries this key; a damaged one does not.
+bool is_current(const std::filesystem::path& file, const std::string& key) {
+    if (!std::filesystem::exists(file)) return false;
+    try {
+        return atlas::key_in(io::AnnDataReader(file.string()).uns(), kCommand) == key;
+    } catch (const core::Error& error) {
+        core::log_warning("{} is made anew: {}", file.string(), error.what());
+        return false;
+    }
+}
+
+/// What one sample lacks.
+struct Missing {
+    std::int32_t sample = 0;
+    bool result = false;
+    bool reconstruction = false;
+};
+
+/// The samples that lack something, the same on every rank. Collective.
+std::vector<Missing> find_missing(const comm::Comm& comm, const atlas::Run& run,
+                                  Reconstruction reconstruction, const std::string& key) {
+    const auto samples = run.samples();
+    std::vector<std::int32_t> lacks(2 * samples.size(), 0);
+    comm.all_or_throw([&] {
+        for (std::size_t s = comm.rank(); s < samples.size(); s += comm.size()) {
+            lacks[2 * s] = is_current(run.result_file(samples[s]), key) ? 0 : 1;
+            lacks[2 * s + 1] = reconstruction == Reconstruction::Write &&
+                                       !is_current(run.reconstruction_file(samples[s]), key)
+                                   ? 1
+                                   : 0;
+        }
+    });
+    comm.allreduce(std::span<std::int32_t>(lacks), comm::ReduceOp::Max);
+    std::vector<Missing> missing;
+    for (std::size_t s = 0; s < samples.size(); ++s)
+        if (lacks[2 * s] + lacks[2 * s + 1] > 0)
+            missing.push_back(
+                {static_cast<std::int32_t>(s), lacks[2 * s] != 0, lacks[2 * s + 1] != 0});
+    return missing;
+}
+
+LoadedModel load(const comm::Comm& comm, const atlas::Run& run) {
+    std::optional<LoadedModel> model;
+    comm.all_or_throw([&] { model = read_model(run.model_file()); });
     return std::move(*model);
 }
 
 }  // namespace
 
-void embed(const comm::Comm& comm, const atlas::Run& run, Reconstruction reconstruction,
-           core::Timings& timings) {
+std::int64_t embed(const comm::Comm& comm, const atlas::Run& run, Reconstruction reconstruction,
+                   core::Timings& timings) {
+    const std::string key = results_key(comm, run);
+    const auto missing = find_missing(comm, run, reconstruction, key);
+    const auto count = static_cast<std::int64_t>(missing.size());
+    if (count == 0) return 0;
     LoadedModel model = load(comm, run);
-    const Embedder embedder(comm, run, model, timings);
+    const Embedder embedder(comm, run, model, key, timings);
     model.cvae.set_unmeasured(unmeasured_features(embedder.source(), model.context.mean_inputs));
-    const auto samples = static_cast<std::int32_t>(embedder.source().samples().size());
-    core::Progress progress("embed", samples);
+    core::Progress progress("embed", count);
     // As many samples at a time as there are ranks: each rank writes one of them.
-    for (std::int32_t first = 0; first < samples; first += comm.size()) {
-        const std::int32_t last = std::min(first + comm.size(), samples);
-        const std::int32_t own = first + comm.rank();
+    for (std::int64_t first = 0; first < count; first += comm.size()) {
+        const std::int64_t last = std::min<std::int64_t>(first + comm.size(), count);
+        const std::int64_t own = first + comm.rank();
         core::MatrixF rows;
-        for (std::int32_t sample = first; sample < last; ++sample) {
-            core::MatrixF gathered = embedder.encode(sample, sample - first);
-            if (sample == own) rows = std::move(gathered);
+        for (std::int64_t i = first; i < last; ++i) {
+            core::MatrixF gathered =
+                embedder.encode(missing[i].sample, static_cast<int>(i - first));
+            if (i == own) rows = std::move(gathered);
         }
         comm.all_or_throw([&] {
             if (own >= last) return;
             const core::Timings::Scope scope(timings, "embed/write");
-            embedder.write_result(own, rows);
-            if (reconstruction == Reconstruction::Write) embedder.write_reconstruction(own, rows);
+            const Missing& sample = missing[own];
+            // A result that stands has columns of other commands.
+            if (sample.result) embedder.write_result(sample.sample, rows);
+            if (sample.reconstruction) embedder.write_reconstruction(sample.sample, rows);
         });
         progress.advance(last - first);
     }
+    return count;
 }
 
 }  // namespace smeta::model

@@ -6,6 +6,7 @@
 
 #include "smeta/comm/comm.hpp"
 #include "smeta/core/config.hpp"
+#include "smeta/io/annotated.hpp"
 
 namespace smeta::atlas {
 
@@ -17,6 +18,11 @@ std::string canonical_config(Config config, const std::string& prefix) {
     bind(table, config);
     return table.canonical({prefix});
 }
+
+/// The key that a command left in a file of a run, uns[command]["key"]; empty when there is none.
+std::string key_in(const io::UnsDict& uns, const std::string& command);
+/// Leaves it there, beside what else uns[command] holds.
+void set_key(io::UnsDict& uns, const std::string& command, const std::string& key);
 
 /// Runs `work` for every sample of this rank (sample i belongs to rank i modulo ranks) and logs the
 /// line that it returns for each (nothing when empty), in the samples' order whatever the ranks. An

@@ -13,8 +13,12 @@ enum class Reconstruction { Skip, Write };
 /// modality alone) and spatial; with Reconstruction::Write also reconstruction/SAMPLE.h5ad: X =
 /// mean of every selected feature decoded from q_mu, modality after modality. Rows are computed in
 /// fixed blocks of 256 of a joint file, so every bit depends on model and rows alone. Blocks are
-/// shared out over ranks; one rank writes a sample. Collective; errors are thrown on every rank.
-void embed(const comm::Comm& comm, const atlas::Run& run, Reconstruction reconstruction,
-           core::Timings& timings);
+/// shared out over ranks; one rank writes a sample.
+///
+/// Files that carry the checksum of this model and these inputs stand, with the columns that other
+/// commands added to them. Returns the number of samples of which something was written.
+/// Collective; errors are thrown on every rank.
+std::int64_t embed(const comm::Comm& comm, const atlas::Run& run, Reconstruction reconstruction,
+                   core::Timings& timings);
 
 }  // namespace smeta::model

@@ -232,6 +232,12 @@ TEST_F(TrainerTest, ResultsDoNotDependOnRanks) {
     world_.barrier();
     const comm::Comm self = comm::Comm::self();
     core::set_threads(world_.size() == 1 ? 2 : 1);
+    world_.root_or_throw([&] {
+        for (const auto& sample : run.samples()) {
+            std::filesystem::remove(run.result_file(sample));
+            std::filesystem::remove(run.reconstruction_file(sample));
+        }
+    });
     world_.root_or_throw([&] { embed(self, run, Reconstruction::Write, timings); });
     core::set_threads(1);
     for (const auto& sample : run.samples())
@@ -244,6 +250,45 @@ TEST_F(TrainerTest, ResultsDoNotDependOnRanks) {
     for (const char* key : {"X_smeta_sd", "X_smeta_sm", "X_smeta_st", "spatial"})
         EXPECT_TRUE(result.obsm.contains(key)) << key;
     EXPECT_NE(result.obs.find("contribution_st"), nullptr);
+}
+
+TEST_F(TrainerTest, ResultsOfTheModelStand) {
+    make(kSamples);
+    TrainerOptions options = small_options(Reduction::FixedTree);
+    train(world_, path_, "run", options);
+    const atlas::Run run = open_run(world_, path_, "run");
+    core::Timings timings;
+    EXPECT_EQ(embed(world_, run, Reconstruction::Skip, timings), 3);
+    world_.root_or_throw([&] {
+        run.update_result("a", [](io::AnnData& result) {
+            result.obs.set("mine", std::vector<double>(result.obs.rows(), 1.0));
+        });
+    });
+    const auto column = [&] {
+        world_.barrier();
+        return run.read_result("a").obs.find("mine") != nullptr;
+    };
+    EXPECT_EQ(embed(world_, run, Reconstruction::Skip, timings), 0);
+    EXPECT_TRUE(column());
+    EXPECT_EQ(embed(world_, run, Reconstruction::Write, timings), 3);
+    EXPECT_TRUE(column()) << "only the reconstruction was missing";
+    EXPECT_EQ(embed(world_, run, Reconstruction::Write, timings), 0);
+    // One sample's file is gone, one is damaged: they alone are written.
+    world_.root_or_throw([&] {
+        std::filesystem::remove(run.result_file("b"));
+        std::filesystem::resize_file(run.reconstruction_file("c"), 700);
+    });
+    EXPECT_EQ(embed(world_, run, Reconstruction::Write, timings), 2);
+    EXPECT_TRUE(column());
+    // Another model.
+    const std::string before = read(run.result_file("b"));
+    world_.barrier();
+    options.train.epochs = 4;
+    options.identity = "train.epochs = 4\n";
+    train(world_, path_, "run", options);
+    EXPECT_EQ(embed(world_, run, Reconstruction::Write, timings), 3);
+    EXPECT_FALSE(column());
+    EXPECT_TRUE(read(run.result_file("b")) != before);
 }
 
 TEST_F(TrainerTest, EarlyStoppingKeepsTheBestWeights) {
