@@ -1,5 +1,6 @@
-"""Scores of four seeds on breast_paired beside those of the published model: the mean of
-ours is nowhere more than 0.01 below the published range. Prints every value; definitions: golden/score_embedding.py."""
+"""Scores of sixteen seeds on breast_paired beside those of the published model: the mean of ours is nowhere more than
+0.01 below the published range (of four seeds). One seed's NMI spreads by 0.03, so that the mean of four would pass or fail
+by chance; the means of each four are printed. Definitions: golden/score_embedding.py."""
 
 import importlib.util
 import pathlib
@@ -17,6 +18,14 @@ LOWEST = {"label_ASW": 0.58, "NMI": 0.48, "ARI": 0.17, "batch_ASW": 0.76, "iLISI
 SELECTION = ["select.n_genes=2000", "select.n_metabolites=79", "select.min_samples=3", "select.batch_biased=keep"]
 
 
+def mean_of(rows):
+    return {k: float(np.mean([r[k] for r in rows])) for k in rows[0]}
+
+
+def rounded(mean):
+    return {k: round(v, 3) for k, v in mean.items()}
+
+
 def body(smeta, folder):
     if not SHARED.is_dir():
         print("reference data (../shared) is not there")
@@ -31,7 +40,7 @@ def body(smeta, folder):
               "--set", "ingest.sample_key=sample", "--set", "ingest.cohort_key=patient")
     smeta.run("select", "--atlas", atlas, *settings)
     rows = []
-    for seed in (1, 2, 3, 4):
+    for seed in range(1, 17):
         run = f"seed{seed}"
         smeta.run("train", "--atlas", atlas, "--run", run, "--seed", seed, "--threads", 2, "--set", "train.mode=multi",
                   *settings, timeout=1800)
@@ -44,8 +53,10 @@ def body(smeta, folder):
         check(len(latent) == 2401, f"{len(latent)} spots, expected 2401")
         rows.append(reference.scores(latent, label, batch, spatial, label != "undetermined"))
         print(f"seed {seed}: {rows[-1]}")
-    mean = {k: float(np.mean([r[k] for r in rows])) for k in rows[0]}
-    print("mean:", {k: round(v, 3) for k, v in mean.items()})
+        if seed % 4 == 0:
+            print(f"mean of seeds {seed - 3} to {seed}:", rounded(mean_of(rows[-4:])), flush=True)
+    mean = mean_of(rows)
+    print("mean of all:", rounded(mean))
     for name, low in LOWEST.items():
         check(mean[name] >= low - 0.01, f"{name} {mean[name]:.3f} is more than 0.01 below the published {low}")
     check(mean["cLISI"] >= 0.99, f"cLISI {mean['cLISI']:.3f}")
