@@ -13,11 +13,16 @@ using ConstView = Eigen::Ref<const core::Matrix<R>, 0, Eigen::OuterStride<>>;
 /// Whether a product replaces its target or is added to it.
 enum class Target { Replace, Add };
 
-/// c = a b, single-threaded. The bits depend on the shapes and strides alone
-/// (docs/decisions/0020-products-by-eigen.md says why these are Eigen's products).
+/// c = a b, single-threaded. Every element is one chain of fused multiply-adds in the order of the
+/// inner index: its bits do not depend on the other rows and columns of the product, nor on strides
+/// and alignment (docs/decisions/0021-own-products.md).
 template <class R>
 void product(const ConstView<R>& a, const ConstView<R>& b, View<R> c,
              Target target = Target::Replace);
+/// c = a b with `row` (1 x columns) added to every row: a Linear with its bias.
+template <class R>
+void product_plus_row(const ConstView<R>& a, const ConstView<R>& b, const ConstView<R>& row,
+                      View<R> c);
 /// c = a' b: the gradient of a weight.
 template <class R>
 void product_transposed_left(const ConstView<R>& a, const ConstView<R>& b, View<R> c,

@@ -51,6 +51,67 @@ TEST(Gemm, EqualsThePlainProduct) {
         }
 }
 
+/// Shapes around the edges of the register block and of the panels, as float and as double.
+template <class R>
+void check_shapes(double tolerance) {
+    const auto cast = [](const MatrixD& m) { return core::Matrix<R>(m.cast<R>()); };
+    for (const std::int64_t m : {1, 8, 13, 70})
+        for (const std::int64_t n : {1, 15, 48, 64, 131})
+            for (const std::int64_t k : {1, 8, 300}) {
+                const MatrixD a = random(m, k, 1);
+                const MatrixD b = random(k, n, 2);
+                const MatrixD row = random(1, n, 3);
+                const MatrixD plain = plain_product(a, b);
+                const auto error = [&](const core::Matrix<R>& c, const MatrixD& expected) {
+                    EXPECT_LT(largest_difference(c.template cast<double>(), expected), tolerance)
+                        << m << " x " << n << " x " << k;
+                };
+                core::Matrix<R> c = core::Matrix<R>::Constant(m, n, 5);
+                nn::product<R>(cast(a), cast(b), c);
+                error(c, plain);
+                nn::product<R>(cast(a), cast(b), c, nn::Target::Add);
+                error(c, 2 * plain);
+                nn::product_plus_row<R>(cast(a), cast(b), cast(row), c);
+                error(c, plain + row.replicate(m, 1));
+                nn::product_transposed_left<R>(cast(a.transpose()), cast(b), c);
+                error(c, plain);
+                nn::product_transposed_right<R>(cast(a), cast(b.transpose()), c);
+                error(c, plain);
+            }
+}
+
+TEST(Gemm, EqualsThePlainProductAtTheEdgesOfItsBlocks) {
+    check_shapes<double>(1e-11);
+    check_shapes<float>(3e-4);
+}
+
+TEST(Gemm, BitsOfARowDoNotDependOnTheOtherRows) {
+    const core::MatrixF a = random(90, 130, 1).cast<float>();
+    const core::MatrixF b = random(130, 70, 2).cast<float>();
+    const core::MatrixF bt = b.transpose();
+    core::MatrixF all(90, 70);
+    core::MatrixF all_right(90, 70);
+    nn::product<float>(a, b, all);
+    nn::product_transposed_right<float>(a, bt, all_right);
+    EXPECT_EQ(all, all_right);
+    for (const std::int64_t rows : {1, 3, 8, 65}) {
+        core::MatrixF some(rows, 70);
+        nn::product<float>(a.bottomRows(rows), b, some);
+        EXPECT_EQ(some, all.bottomRows(rows));
+        nn::product_transposed_right<float>(a.bottomRows(rows), bt, some);
+        EXPECT_EQ(some, all.bottomRows(rows));
+    }
+}
+
+TEST(Gemm, NaNReachesItsRowAndColumnOnly) {
+    core::MatrixF a = core::MatrixF::Ones(20, 9);
+    const core::MatrixF b = core::MatrixF::Zero(9, 50);
+    a(13, 4) = std::nanf("");
+    core::MatrixF c(20, 50);
+    nn::product<float>(a, b, c);
+    for (std::int64_t i = 0; i < 20; ++i) EXPECT_EQ(c.row(i).hasNaN(), i == 13);
+}
+
 TEST(FirstLayer, SparseAndDenseEqualThePlainProduct) {
     for (const std::int64_t rows : {0, 1, 23})
         for (const std::int64_t out : {5, 64, 150}) {

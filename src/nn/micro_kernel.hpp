@@ -1,0 +1,124 @@
+#pragma once
+
+#include <cstdint>
+
+/// The register block of a product (docs/decisions/0021-own-products.md).
+namespace smeta::nn::detail {
+
+#if defined(__AVX512F__)
+inline constexpr int kVectorBytes = 64;
+inline constexpr int kMicroRows = 8;
+inline constexpr int kMicroVectors = 3;
+#elif defined(__AVX__)
+inline constexpr int kVectorBytes = 32;
+inline constexpr int kMicroRows = 6;
+inline constexpr int kMicroVectors = 2;
+#else
+inline constexpr int kVectorBytes = 16;
+inline constexpr int kMicroRows = 6;
+inline constexpr int kMicroVectors = 2;
+#endif
+
+template <class R>
+struct Vector;
+template <>
+struct Vector<float> {
+    typedef float Type __attribute__((vector_size(kVectorBytes)));
+    typedef float Loose __attribute__((vector_size(kVectorBytes), aligned(4)));
+};
+template <>
+struct Vector<double> {
+    typedef double Type __attribute__((vector_size(kVectorBytes)));
+    typedef double Loose __attribute__((vector_size(kVectorBytes), aligned(8)));
+};
+
+/// Elements of a vector.
+template <class R>
+inline constexpr int kVectorSize = kVectorBytes / static_cast<int>(sizeof(R));
+
+template <class R>
+inline typename Vector<R>::Type load(const R* from) {
+    return *reinterpret_cast<const typename Vector<R>::Loose*>(from);
+}
+template <class R>
+inline void store(R* to, typename Vector<R>::Type value) {
+    *reinterpret_cast<typename Vector<R>::Loose*>(to) = value;
+}
+
+/// All elements equal, by the form that GCC turns into a broadcast from memory.
+inline Vector<float>::Type broadcast(float x) {
+    if constexpr (kVectorBytes == 64)
+        return Vector<float>::Type{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+    else if constexpr (kVectorBytes == 32)
+        return Vector<float>::Type{x, x, x, x, x, x, x, x};
+    else
+        return Vector<float>::Type{x, x, x, x};
+}
+inline Vector<double>::Type broadcast(double x) {
+    if constexpr (kVectorBytes == 64)
+        return Vector<double>::Type{x, x, x, x, x, x, x, x};
+    else if constexpr (kVectorBytes == 32)
+        return Vector<double>::Type{x, x, x, x};
+    else
+        return Vector<double>::Type{x, x};
+}
+
+/// What a block of the target holds before its sums.
+enum class Start { Zero, Row, Target };
+
+/// One factor's elements: element (i, p) is data[i * row_step + p * depth_step].
+template <class R>
+struct Left {
+    const R* data;
+    std::int64_t row_step;
+    std::int64_t depth_step;
+};
+/// The other's: row p begins at data + p * step.
+template <class R>
+struct Right {
+    const R* data;
+    std::int64_t step;
+};
+
+/// c (Rows x Vectors vectors) = start + a b, every element one chain of fused additions in the
+/// order of `depth`: its bits depend on neither the block nor the place in it. `row` is read by
+/// Start::Row.
+template <class R, int Rows, int Vectors, Start S>
+inline void micro_block(std::int64_t depth, Left<R> a, Right<R> b, const R* row, R* c,
+                        std::int64_t c_step) {
+    using V = typename Vector<R>::Type;
+    constexpr int kSize = kVectorSize<R>;
+    V sum[Rows][Vectors];
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i)
+#pragma GCC unroll 4
+        for (int v = 0; v < Vectors; ++v) {
+            if constexpr (S == Start::Zero)
+                sum[i][v] = V{};
+            else if constexpr (S == Start::Row)
+                sum[i][v] = load(row + v * kSize);
+            else
+                sum[i][v] = load(c + i * c_step + v * kSize);
+        }
+    const R* left = a.data;
+    const R* right = b.data;
+    for (std::int64_t p = 0; p < depth; ++p) {
+        V factor[Vectors];
+#pragma GCC unroll 4
+        for (int v = 0; v < Vectors; ++v) factor[v] = load(right + v * kSize);
+#pragma GCC unroll 16
+        for (int i = 0; i < Rows; ++i) {
+            const V x = broadcast(left[i * a.row_step]);
+#pragma GCC unroll 4
+            for (int v = 0; v < Vectors; ++v) sum[i][v] += x * factor[v];
+        }
+        left += a.depth_step;
+        right += b.step;
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i)
+#pragma GCC unroll 4
+        for (int v = 0; v < Vectors; ++v) store(c + i * c_step + v * kSize, sum[i][v]);
+}
+
+}  // namespace smeta::nn::detail
