@@ -38,7 +38,7 @@ int report_run(Context& context, const atlas::ShardedAtlas& atlas, const atlas::
     context.comm.root_or_throw([&] {
         report::ReportData data = report::gather(
             atlas, run,
-            {.features = settings.report.features, .sm_target = settings.model.sm_target});
+            {.features = settings.report.features, .sm_target = settings_of(run)->model.sm_target});
         if (const auto mixing =
                 analysis::run_mixing(run, settings.report.mixing_spots, settings.seed))
             data.mixing =

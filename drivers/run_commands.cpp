@@ -20,6 +20,12 @@ atlas::Run open_run(const Context& context, const RunOptions& options) {
     return atlas::Run::open(context.comm, atlas, options.run);
 }
 
+std::unique_ptr<Settings> settings_of(const atlas::Run& run) {
+    auto settings = std::make_unique<Settings>();
+    settings->table.parse_toml(run.config_toml(), run.config_file().string());
+    return settings;
+}
+
 void record_history(const Context& context, const atlas::Run& run, const std::string& command,
                     const nlohmann::ordered_json& details) {
     nlohmann::ordered_json line;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -20,6 +21,9 @@ void add_run_options(CLI::App& app, RunOptions& options);
 
 /// Opens the atlas and the run that the options name. Collective.
 atlas::Run open_run(const Context& context, const RunOptions& options);
+
+/// The settings that the run was trained with (its config.toml). Local; ConfigError when damaged.
+std::unique_ptr<Settings> settings_of(const atlas::Run& run);
 
 /// One line in the run's history.jsonl: command, version, ranks, threads, seconds min/avg/max over
 /// ranks by region. `details`: further fields, a JSON object. Collective.

@@ -120,7 +120,7 @@ void standardise(Block& block) {
 std::optional<RunMixing> run_mixing(const atlas::Run& run, std::int64_t most_spots,
                                     std::uint64_t seed) {
     const auto& samples = run.inputs().samples;
-    if (samples.size() < 2) return std::nullopt;
+    if (samples.size() < 2 || most_spots == 0) return std::nullopt;
     const Draw draw = draw_rows(run, most_spots, seed);
 
     std::vector<std::int32_t> batches;

@@ -25,7 +25,6 @@ namespace {
 
 constexpr const char* kInputs = "inputs.json";
 constexpr const char* kFeatures = "features.h5";
-constexpr const char* kConfig = "config.toml";
 
 fs::path folder_of(const fs::path& atlas, const std::string& name) {
     check_name("run", name);
@@ -83,7 +82,7 @@ Run Run::create(const ShardedAtlas& atlas, const std::string& name, const Setup&
     const std::string features_file = (folder / kFeatures).string();
     detail::write_features(features_file, features, inputs);
     inputs.features = io::file_checksum(features_file);
-    io::write_atomically((folder / kConfig).string(), setup.config_toml);
+    io::write_atomically((folder / "config.toml").string(), setup.config_toml);
     // Last: from here on the run exists.
     const std::string text = to_json(inputs);
     io::write_atomically((folder / kInputs).string(), text);
@@ -161,7 +160,7 @@ FeatureSet Run::features() const {
 }
 
 std::string Run::config_toml() const {
-    return io::read_text_file((folder_ / kConfig).string());
+    return io::read_text_file(config_file().string());
 }
 
 void Run::check_inputs(InputCheck check) const {

@@ -95,7 +95,9 @@ class Run {
     const InputSample& sample(const std::string& name) const;
     /// Reads features.h5; FormatError when it differs from inputs.json's checksum.
     FeatureSet features() const;
+    /// The effective configuration, as text.
     std::string config_toml() const;
+    std::filesystem::path config_file() const { return folder_ / "config.toml"; }
 
     /// Every frozen joint file is there with its size (and bytes); FormatError naming the first
     /// that is not.

@@ -140,6 +140,7 @@ TEST(ClusterMpi, SpotsOfOneCloudShareACluster) {
     EXPECT_EQ(mixing->spots, 2 * kSpots);
     EXPECT_GT(mixing->after.ilisi, 0.8) << "both samples hold the same clouds";
     EXPECT_EQ(run_mixing(run, 50, 1)->spots, 50);
+    EXPECT_FALSE(run_mixing(run, 0, 1));
     comm.barrier();
 }
 

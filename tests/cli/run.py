@@ -1,0 +1,60 @@
+"""smeta run and the commands that it is made of: what is done is not done again, what a run was trained with stays, and
+a command that lacks something names the command to run first."""
+
+import json
+
+from smeta_cli import check, digests, main
+
+SIZE = ["--samples", 2, "--spots", 60, "--genes", 60, "--metabolites", 20, "--domains", 3, "--seed", 7]
+FAST = ["--set", "train.epochs=2", "--set", "model.sm_target=500"]
+RESULTS = ["runs/main/model.h5", "runs/main/results/*", "runs/main/reconstruction/*", "runs/main/neighbors.h5"]
+
+
+def stamps(folder):
+    return {str(f): f.stat().st_mtime_ns for p in RESULTS for f in folder.glob(p)}
+
+
+def commands(folder):
+    """The run's history without the commands that always write."""
+    lines = (folder / "runs/main/history.jsonl").read_text().splitlines()
+    return [json.loads(line)["command"] for line in lines]
+
+
+def check_again(smeta, folder, study):
+    """A second `smeta run` embeds nothing anew; a model that was trained on does."""
+    atlas = folder / "atlas"
+    smeta.run("run", study, "--atlas", atlas, *FAST)
+    before, done = stamps(atlas), commands(atlas)
+    check(done.count("embed") == 1, done)
+    _, err = smeta.run("run", study, "--atlas", atlas, *FAST, np=2)
+    check("embed of run 'main' is up to date" in err, err)
+    same = {f: t for f, t in stamps(atlas).items() if not f.endswith("model.h5")}
+    check(same == {f: t for f, t in before.items() if not f.endswith("model.h5")}, "results were written again")
+    check(commands(atlas).count("embed") == 1, commands(atlas))
+    smeta.run("run", study, "--atlas", atlas, "--set", "train.epochs=3", *FAST[2:])
+    check(commands(atlas).count("embed") == 2 and commands(atlas).count("cluster") == 2, commands(atlas))
+
+
+def check_report(smeta, folder):
+    """The report draws metabolites as the run scaled them, whatever the settings of the day."""
+    atlas = folder / "atlas"
+    report = ["report", "--atlas", atlas]
+    shown = ["runs/main/figures/reconstruction_*"]
+    smeta.run(*report)
+    before = digests(atlas, shown)
+    record = json.loads((atlas / "runs/main/report.json").read_text())
+    check(record["batch_mixing"]["spots"] == 120, record["batch_mixing"])
+    smeta.run(*report, "--set", "model.sm_target=1", "--set", "report.mixing_spots=0")
+    check(digests(atlas, shown) == before, "other values of metabolites")
+    record = json.loads((atlas / "runs/main/report.json").read_text())
+    check(record["batch_mixing"] is None, record["batch_mixing"])
+
+
+def body(smeta, folder):
+    smeta.run("simulate", "--out", folder / "study", *SIZE)
+    study = folder / "study" / "study.toml"
+    check_again(smeta, folder, study)
+    check_report(smeta, folder)
+
+
+main(body)
