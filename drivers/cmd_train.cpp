@@ -75,6 +75,16 @@ model::TrainPlan plan(const Context& context, const atlas::ShardedAtlas& atlas,
                                 context.comm.size(), core::threads(), context.memory);
 }
 
+// What the run was made with, and what it trains with now. Local.
+std::string effective_config(const atlas::Run& run, const Settings& now) {
+    const auto settings = settings_of(run);
+    settings->seed = now.seed;
+    settings->model = now.model;
+    settings->loss = now.loss;
+    settings->train = now.train;
+    return settings->table.dump_toml();
+}
+
 int run_train(Context& context, const RunOptions& options, bool fresh) {
     const comm::Comm& comm = context.comm;
     const auto atlas = atlas::ShardedAtlas::open(comm, options.atlas);
@@ -110,23 +120,31 @@ int train_run(Context& context, const atlas::ShardedAtlas& atlas, const std::str
     std::optional<atlas::FileLock> lock;
     comm.root_or_throw([&] { lock = run.lock(); });
     run.check_inputs(comm, atlas::InputCheck::Sizes);
+    std::string config;
+    comm.root_or_throw([&] { config = effective_config(run, settings); });
     model::TrainerOptions trainer_options{
         .model = settings.model,
         .loss = settings.loss,
         .train = settings.train,
         .seed = settings.seed,
         .identity = settings.table.canonical(model::identity_sections()),
+        .config_toml = std::move(config),
         .stop_requested = [&context] { return context.stop_signal != 0; }};
     model::Trainer trainer(comm, run, std::move(trainer_options), context.timings);
     core::log_info("run '{}': {} training rows on {} rank{}", name, trainer.training_rows(),
                    comm.size(), comm.size() == 1 ? "" : "s");
     const auto outcome = trainer.train();
+    if (outcome == model::TrainOutcome::Finished && trainer.steps_trained() == 0) {
+        core::log_info("train of run '{}' is up to date", name);
+        return 0;
+    }
     nlohmann::ordered_json details;
     details["training_rows"] = trainer.training_rows();
     details["validation_rows"] = trainer.validation_rows();
     const auto& blocks = trainer.network().blocks;
     for (std::size_t m = 0; m < trainer.rows_without().size(); ++m)
         details["rows_without"][blocks[m].name] = trainer.rows_without()[m];
+    if (!trainer.warning().empty()) details["warning"] = trainer.warning();
     record_history(context, run, "train", details);
     if (outcome == model::TrainOutcome::Finished) return 0;
     core::log_warning("stopped at a checkpoint; the same command goes on from there");

@@ -163,6 +163,10 @@ std::string Run::config_toml() const {
     return io::read_text_file(config_file().string());
 }
 
+void Run::write_config(const std::string& toml) const {
+    io::write_atomically(config_file().string(), toml);
+}
+
 void Run::check_inputs(InputCheck check) const {
     check_inputs(comm::Comm::self(), check);
 }

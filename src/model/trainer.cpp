@@ -20,6 +20,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 // With checkpoint_minutes > 0 a checkpoint ends an epoch when this long has passed.
 constexpr double kEpochCheckpointSeconds = 30;
+// Nats over all latents. A latent that separates even two equally large groups of spots has
+// about log 2.
+constexpr double kCollapsedKl = 0.05;
 
 double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
@@ -143,6 +146,7 @@ TrainOutcome Trainer::run_epochs() {
         while (state_.step < steps) {
             train_step(state_.step);
             ++state_.step;
+            ++steps_trained_;
             saved = false;
             progress.advance(1, fmt::format("epoch {} of {}, loss {:.2f}", state_.epoch, epochs,
                                             state_.sums.total / std::max(1.0, state_.sums.rows)));
@@ -274,9 +278,24 @@ void Trainer::finish_epoch() {
     } else {
         append_metrics(nullptr);
     }
+    look_for_collapse(state_.sums.kl / state_.sums.rows);
     ++state_.epoch;
     state_.step = 0;
     state_.sums = EpochSums{};
+}
+
+// At the end of training, and in the middle of it (after the warm-up), when there is time to save.
+void Trainer::look_for_collapse(double kl) {
+    const std::int64_t epochs = options_.train.epochs;
+    const bool last = state_.epoch == epochs || state_.early.stopped;
+    const bool middle = state_.epoch == std::max(state_.kl_warmup, (epochs + 1) / 2);
+    if ((!last && !middle) || kl >= kCollapsedKl) return;
+    warning_ = fmt::format(
+        "KL term of {:.2g} nats a spot in epoch {}: the latent tells next to nothing about the "
+        "spots (posterior collapse). Train with a lower loss.kl (it is {}), such as --set "
+        "loss.kl={} --fresh",
+        kl, state_.epoch, weights_.kl, weights_.kl / 10);
+    core::log_warning("{}", warning_);
 }
 
 void Trainer::update_early_stopping(const EpochSums& validation) {

@@ -86,6 +86,9 @@ void Trainer::resume() {
         core::log_info("going on from the checkpoint at epoch {}, step {}", state_.epoch,
                        state_.step);
     }
+    comm_.root_or_throw([&] {
+        if (options_.config_toml != run_.config_toml()) run_.write_config(options_.config_toml);
+    });
     // Lines of epochs after the checkpoint are trained, and written, again.
     comm_.root_or_throw([&] {
         const auto path = run_.metrics_file();

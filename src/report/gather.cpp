@@ -256,6 +256,7 @@ ReportData gather(const atlas::ShardedAtlas& atlas, const atlas::Run& run,
                                      run.history_file().string());
         data.commands = std::move(history.commands);
         data.timings = std::move(history.timings);
+        if (!history.warning.empty()) data.notes.push_back("Training: " + history.warning + ".");
     }
     add_features(data, atlas, run, features, options);
     add_notes(data, run);

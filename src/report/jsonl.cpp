@@ -66,6 +66,7 @@ History parse_history(const std::string& text, const std::string& file) {
         record.seconds = line.value("seconds", 0.0);
         record.version = line.value("version", std::string());
         result.commands.push_back(record);
+        if (command == "train") result.warning = line.value("warning", std::string());
         if (!line.contains("timings")) return;
         for (const auto& [region, spread] : line["timings"].items())
             result.timings.push_back({command, region, spread.value("min", 0.0),

@@ -31,7 +31,14 @@ def check_again(smeta, folder, study):
     same = {f: t for f, t in stamps(atlas).items() if not f.endswith("model.h5")}
     check(same == {f: t for f, t in before.items() if not f.endswith("model.h5")}, "results were written again")
     check(commands(atlas).count("embed") == 1, commands(atlas))
+    config = atlas / "runs/main/config.toml"
+    frozen = config.read_text()
+    check("\nepochs = 2\n" in frozen and "\nsm_target = 500.0\n" in frozen, frozen)
+    smeta.run("run", study, "--atlas", atlas, "--set", "train.epochs=1", *FAST[2:], expect=2)
+    check(config.read_text() == frozen, "a start that was refused changed config.toml")
     smeta.run("run", study, "--atlas", atlas, "--set", "train.epochs=3", *FAST[2:])
+    check(config.read_text() == frozen.replace("\nepochs = 2\n", "\nepochs = 3\n"), config.read_text())
+    check(commands(atlas).count("train") == 2, commands(atlas))
     check(commands(atlas).count("embed") == 2 and commands(atlas).count("cluster") == 2, commands(atlas))
 
 
@@ -50,11 +57,24 @@ def check_report(smeta, folder):
     check(record["batch_mixing"] is None, record["batch_mixing"])
 
 
+def check_collapse(smeta, folder):
+    """A latent that tells nothing is named at the end of training and in the report."""
+    run = ["--atlas", folder / "atlas", "--run", "collapsed"]
+    settings = ["--set", "model.modalities=[\"st\"]", "--set", "loss.kl=1e5", "--set", "train.epochs=40", "--set",
+                "train.learning_rate=0.01"]
+    _, err = smeta.run("train", *run, *settings)
+    check("posterior collapse" in err and "loss.kl=10000" in err, err)
+    for command in ("train", "embed", "report"):
+        smeta.run(command, *run, *(settings if command == "train" else []))
+    check("posterior collapse" in (folder / "atlas/runs/collapsed/report.html").read_text(), "not in the report")
+
+
 def body(smeta, folder):
     smeta.run("simulate", "--out", folder / "study", *SIZE)
     study = folder / "study" / "study.toml"
     check_again(smeta, folder, study)
     check_report(smeta, folder)
+    check_collapse(smeta, folder)
 
 
 main(body)

@@ -97,6 +97,8 @@ class Run {
     FeatureSet features() const;
     /// The effective configuration, as text.
     std::string config_toml() const;
+    /// Replaces it, when a run goes on with settings that may change. Under the run's lock.
+    void write_config(const std::string& toml) const;
     std::filesystem::path config_file() const { return folder_ / "config.toml"; }
 
     /// Every frozen joint file is there with its size (and bytes); FormatError naming the first

@@ -29,6 +29,9 @@ struct TrainerOptions {
     std::uint64_t seed = 1;
     /// "key = value" lines of `identity_sections()`: compared with the checkpoint's.
     std::string identity;
+    /// Effective configuration for the run's config.toml, written once the checkpoint is seen to go
+    /// on with it; looked at on rank 0.
+    std::string config_toml;
     /// Asked once a step on every rank; true on any rank stops all of them at a checkpoint after
     /// that step.
     std::function<bool()> stop_requested;
@@ -38,7 +41,7 @@ enum class TrainOutcome { Finished, StoppedAtCheckpoint };
 
 /// Trains the model of one run on all ranks of a communicator (docs/mpi_semantics.md). Constructor
 /// and functions are collective; errors are thrown on every rank. The run's folder gets
-/// metrics.jsonl, checkpoints/ and, at the end, model.h5, all written by rank 0.
+/// config.toml, metrics.jsonl, checkpoints/ and, at the end, model.h5, all written by rank 0.
 class Trainer {
   public:
     /// Reads what is equal on all ranks, not the rows. Throws ConfigError when the settings do not
@@ -60,6 +63,10 @@ class Trainer {
     const NetworkOptions& network() const { return cvae_->options(); }
     /// Training rows that have no selected value of each modality; known after `train`.
     const std::vector<std::int64_t>& rows_without() const { return rows_without_; }
+    /// Steps that `train` made; 0: the run was trained already.
+    std::int64_t steps_trained() const { return steps_trained_; }
+    /// What is wrong with the model that `train` ended with, for people; empty when nothing is.
+    const std::string& warning() const { return warning_; }
 
   private:
     /// Rows, plan and stream of the training or of the validation rows.
@@ -84,6 +91,7 @@ class Trainer {
     EpochSums validate();
     void finish_epoch();
     void append_metrics(const EpochSums* validation);
+    void look_for_collapse(double kl);
     void update_early_stopping(const EpochSums& validation);
     void save_checkpoint();
     /// Whether to stop and whether a checkpoint is due, agreed by all ranks.
@@ -112,6 +120,8 @@ class Trainer {
     std::optional<CheckpointStore> checkpoints_;
     TrainState state_;
     std::vector<std::int64_t> rows_without_;
+    std::int64_t steps_trained_ = 0;
+    std::string warning_;
     double learning_rate_ = 0;
     double seconds_before_ = 0;  ///< of the epoch, in earlier starts
     std::chrono::steady_clock::time_point epoch_start_;

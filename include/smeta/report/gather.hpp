@@ -26,6 +26,7 @@ std::vector<EpochMetrics> parse_metrics(const std::string& text, const std::stri
 struct History {
     std::vector<CommandRecord> commands;
     std::vector<TimingRow> timings;
+    std::string warning;  ///< of the last training
 };
 History parse_history(const std::string& text, const std::string& file);
 

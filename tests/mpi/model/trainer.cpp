@@ -174,15 +174,50 @@ TEST_F(TrainerTest, ResumingGivesTheBitsOfAStraightRun) {
 TEST_F(TrainerTest, MoreEpochsGoOnWhereTheRunEnded) {
     make(kSamples);
     TrainerOptions options = small_options(Reduction::FixedTree);
+    const auto set = [&options](int epochs) {
+        options.train.epochs = epochs;
+        options.identity = "train.epochs = " + std::to_string(epochs) + "\n";
+        options.config_toml = "[train]\nepochs = " + std::to_string(epochs) + "\n";
+    };
+    const auto config = [&] {
+        world_.barrier();
+        return read(path_ / "runs" / "run" / "config.toml");
+    };
+    set(3);
     train(world_, path_, "run", options);
-    options.train.epochs = 5;
-    options.identity = "train.epochs = 5\n";
+    EXPECT_EQ(config(), "[train]\nepochs = 3\n");
+    set(5);
     const Trained longer = train(world_, path_, "run", options);
     if (world_.is_root()) {
         EXPECT_EQ(longer.losses.size(), 5U);
     }
-    options.identity = "train.epochs = 4\n";
+    EXPECT_EQ(config(), "[train]\nepochs = 5\n");
+    set(4);
     EXPECT_THROW(train(world_, path_, "run", options), core::Error);
+    EXPECT_EQ(config(), "[train]\nepochs = 5\n") << "of a start that was refused";
+}
+
+TEST_F(TrainerTest, ACollapsedLatentIsReported) {
+    if (world_.size() > 1) return;  // every rank has the same losses
+    make(kSamples);
+    for (const double kl : {1e5, 1e-3}) {
+        TrainerOptions options = small_options(Reduction::Fast);
+        options.model.modalities = {"st"};
+        options.train.epochs = 40;
+        options.train.learning_rate = 0.01;
+        options.loss.kl = kl;
+        const atlas::Run run = open_run(world_, path_, std::to_string(kl));
+        core::Timings timings;
+        Trainer first(world_, run, options, timings);
+        first.train();
+        EXPECT_EQ(first.warning().find("loss.kl=10000 --fresh") != std::string::npos, kl > 1)
+            << first.warning();
+        EXPECT_EQ(first.warning().empty(), kl < 1);
+        EXPECT_GT(first.steps_trained(), 0);
+        Trainer again(world_, run, options, timings);
+        again.train();
+        EXPECT_EQ(again.steps_trained(), 0);
+    }
 }
 
 TEST_F(TrainerTest, OrderOfListingDoesNotMatter) {

@@ -107,7 +107,8 @@ atlas::Run make_run(atlas::ShardedAtlas& atlas) {
                "{\"epoch\": 2, \"loss\": {\"total\": 7.5, \"st\": 3}, \"seconds\": 3}\n");
     write_text(run.history_file(),
                "{\"command\": \"train\", \"command_line\": \"smeta train\", \"ranks\": 2, "
-               "\"timings\": {\"train/step\": {\"min\": 1, \"average\": 2, \"max\": 3}}}\n");
+               "\"timings\": {\"train/step\": {\"min\": 1, \"average\": 2, \"max\": 3}}, "
+               "\"warning\": \"KL of 0\"}\n");
     return run;
 }
 
@@ -150,6 +151,7 @@ TEST(Gather, ReadsEverythingOfARun) {
     ASSERT_EQ(data.commands.size(), 1U);
     EXPECT_EQ(data.commands[0].ranks, 2);
     EXPECT_EQ(data.timings.at(0).max, 3);
+    EXPECT_EQ(data.notes, std::vector<std::string>{"Training: KL of 0."});
     write_report(data, run.folder());
     EXPECT_TRUE(std::filesystem::exists(run.report_html()));
     EXPECT_TRUE(std::filesystem::exists(run.figures() / "reconstruction_s1.svg"));
@@ -163,7 +165,7 @@ TEST(Gather, SaysWhichSamplesHaveNoResult) {
     const auto data = gather(atlas, run, {});
     EXPECT_EQ(data.maps.at(0).spots(), 0);
     ASSERT_FALSE(data.notes.empty());
-    EXPECT_NE(data.notes[0].find("s1"), std::string::npos);
+    EXPECT_NE(data.notes.back().find("s1"), std::string::npos);
     write_report(data, run.folder());
 }
 
@@ -175,6 +177,12 @@ TEST(Jsonl, NamesTheLineThatIsDamaged) {
         EXPECT_EQ(error.problem().object, "line 2");
     }
     EXPECT_TRUE(parse_history("", "h").commands.empty());
+}
+
+TEST(Jsonl, OnlyTheLastTrainingWarns) {
+    const std::string bad = "{\"command\": \"train\", \"warning\": \"KL\"}\n";
+    EXPECT_EQ(parse_history(bad + "{\"command\": \"embed\"}\n", "h").warning, "KL");
+    EXPECT_EQ(parse_history(bad + "{\"command\": \"train\"}\n", "h").warning, "");
 }
 
 }  // namespace
