@@ -271,6 +271,13 @@ void broadcast(const comm::Comm& comm, VerifyReport& report) {
     value.at("rebuilt").get_to(report.rebuilt);
 }
 
+// An atlas may have lost its manifest.
+bool has_trace_of_atlas(const fs::path& path) {
+    const auto names = {detail::kManifestFile, detail::kRegistryFile, detail::kLockFile};
+    return std::any_of(names.begin(), names.end(),
+                       [&](const char* name) { return fs::exists(path / name); });
+}
+
 }  // namespace
 
 VerifyReport verify(const comm::Comm& comm, const fs::path& path, RepairMode repair) {
@@ -280,6 +287,10 @@ VerifyReport verify(const comm::Comm& comm, const fs::path& path, RepairMode rep
         if (!fs::is_directory(path))
             throw core::ConfigError(
                 fmt::format("{} is not an atlas: no such folder", path.string()));
+        if (!has_trace_of_atlas(path))
+            throw core::ConfigError(
+                fmt::format("{} is not an atlas: it has no {} (smeta ingest makes an atlas)",
+                            path.string(), detail::kManifestFile));
         if (repair == RepairMode::Repair) locks.emplace(path);
     });
     Plan plan;

@@ -35,10 +35,23 @@ def check_verify(smeta, atlas, folder):
     out, _ = smeta.run("atlas", "verify", "--repair", "--atlas", broken)
     check("removed\traw/S9.h5mu" in out and not (broken / "raw/S9.h5mu").exists(), out)
     manifest = (broken / "manifest.json").read_text()
+    (broken / "manifest.json").unlink()
+    out, _ = smeta.run("atlas", "verify", "--atlas", broken, expect=2)
+    check("damaged\tmanifest.json" in out, out)
     (broken / "manifest.json").write_text(manifest.replace('"1.0"', '"2.0"'))
     expect_error(smeta, ["manifest.json", "2.0", "newer smeta"], "atlas", "list", "--atlas", broken)
     (broken / "manifest.json").write_text(manifest.replace("raw/S1.h5mu", "../S1.h5mu"))
     expect_error(smeta, ["manifest.json", "../S1.h5mu"], "atlas", "list", "--atlas", broken)
+
+
+def check_no_atlas(smeta, folder):
+    """A folder that is something else is no damaged atlas, and stays as it is."""
+    other = folder / "other"
+    (other / "raw").mkdir(parents=True)
+    (other / "notes.txt").write_text("mine")
+    for arguments in ([], ["--repair"]):
+        expect_error(smeta, ["is not an atlas", "smeta ingest"], "atlas", "verify", "--atlas", other, *arguments, np=2)
+        check(sorted(f.name for f in other.iterdir()) == ["notes.txt", "raw"], list(other.iterdir()))
 
 
 def body(smeta, folder):
@@ -56,6 +69,7 @@ def body(smeta, folder):
     out, _ = smeta.run("atlas", "info", "--atlas", atlas, np=2)
     check("samples\t2\n" in out and "features_st\t40\n" in out, out)
     check_verify(smeta, atlas, folder)
+    check_no_atlas(smeta, folder)
 
     before = digests(atlas, ["manifest.json", "raw/*", "joint/*"])
     smeta.run("ingest", "--study", study / "study.toml", np=2)
