@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "smeta/atlas/ingest.hpp"
+#include "smeta/atlas/ingest_session.hpp"
 #include "smeta/core/error.hpp"
 
 #include "command.hpp"
@@ -73,9 +74,9 @@ int run_ingest(Context& context, IngestOptions& options) {
         print(context, text);
         return 0;
     }
-    auto atlas = atlas::ShardedAtlas::open_or_create(context.comm, options.atlas);
+    atlas::IngestSession session(context.comm, options.atlas);
     const auto samples = atlas::ingest(
-        context.comm, atlas, sources.wanted, context.settings.ingest,
+        context.comm, session.atlas(), sources.wanted, context.settings.ingest,
         options.replace ? atlas::ExistingSample::Replace : atlas::ExistingSample::Refuse,
         sources.rest);
     std::string text = "sample\tcohort\toutcome\tmodality\trows\tfeatures\n";

@@ -4,6 +4,7 @@
 #include "smeta/align/reassign.hpp"
 #include "smeta/analysis/cluster.hpp"
 #include "smeta/atlas/ingest.hpp"
+#include "smeta/atlas/ingest_session.hpp"
 #include "smeta/atlas/study.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/core/log.hpp"
@@ -23,7 +24,8 @@ struct ChainOptions {
 };
 
 /// From raw files to selected features. Each stage skips the samples whose result stands.
-void prepare(Context& context, const atlas::Study& study, atlas::ShardedAtlas& atlas) {
+atlas::ShardedAtlas prepare(Context& context, const atlas::Study& study,
+                            const std::string& folder) {
     const comm::Comm& comm = context.comm;
     Settings& settings = context.settings;
     const auto stage = [&](const char* name, const auto& body) {
@@ -32,12 +34,16 @@ void prepare(Context& context, const atlas::Study& study, atlas::ShardedAtlas& a
         body();
     };
     stage("ingest", [&] {
-        atlas::ingest(comm, atlas, study.samples, settings.ingest, atlas::ExistingSample::Refuse);
+        atlas::IngestSession session(comm, folder);
+        atlas::ingest(comm, session.atlas(), study.samples, settings.ingest,
+                      atlas::ExistingSample::Refuse);
     });
+    auto atlas = atlas::ShardedAtlas::open(comm, folder);
     stage("qc", [&] { preprocess::run_qc(comm, atlas, settings.qc); });
     stage("align", [&] { align::run_align(comm, atlas, settings.align); });
     stage("reassign", [&] { align::run_reassign(comm, atlas, settings.reassign); });
     stage("select", [&] { preprocess::run_select(comm, atlas, settings.select); });
+    return atlas;
 }
 
 std::string plan(const atlas::Study& study, const std::string& folder) {
@@ -56,8 +62,7 @@ int run_chain(Context& context, const ChainOptions& options) {
         print(context, plan(study, folder));
         return 0;
     }
-    auto atlas = atlas::ShardedAtlas::open_or_create(comm, folder);
-    prepare(context, study, atlas);
+    const auto atlas = prepare(context, study, folder);
     core::log_info("train");
     if (const int code = train_run(context, atlas, study.run); code != 0) return code;
     const atlas::Run run = atlas::Run::open(comm, atlas, study.run);

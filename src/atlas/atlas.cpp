@@ -1,7 +1,6 @@
 #include "smeta/atlas/atlas.hpp"
 
 #include <algorithm>
-#include <array>
 #include <set>
 #include <system_error>
 
@@ -21,7 +20,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::array kFolders = {"raw", "stages", "joint", "runs"};
 constexpr std::chrono::seconds kPatience{60};
 
 Manifest read_manifest(const fs::path& path) {
@@ -44,8 +42,10 @@ void check_there(const fs::path& path) {
 void refuse_foreign_content(const fs::path& path) {
     for (const auto& entry : fs::directory_iterator(path)) {
         const std::string name = entry.path().filename().string();
-        const bool ours = std::find(kFolders.begin(), kFolders.end(), name) != kFolders.end() ||
-                          name == detail::kLockFile || io::is_temporary_name(name);
+        const bool ours = std::find(detail::kFolders.begin(), detail::kFolders.end(), name) !=
+                              detail::kFolders.end() ||
+                          name == detail::kLockFile || name == detail::kManifestFile ||
+                          name == detail::kRegistryFile || io::is_temporary_name(name);
         if (!ours)
             throw core::ConfigError(
                 fmt::format("{} has other content ({}) and is not an atlas: name a new folder",
@@ -69,12 +69,12 @@ ShardedAtlas ShardedAtlas::create(const fs::path& path) {
     std::error_code error;
     fs::create_directories(path, error);
     if (error) throw core::IoError::from_errno("create", path.string(), error.value());
+    refuse_foreign_content(path);
     const FileLock lock(path / detail::kLockFile,
                         {.byte = detail::kManifestByte, .patience = kPatience});
     if (has_manifest(path))
         throw core::ConfigError(fmt::format("{} is an atlas already", path.string()));
-    refuse_foreign_content(path);
-    for (const char* folder : kFolders) {
+    for (const char* folder : detail::kFolders) {
         fs::create_directory(path / folder, error);
         if (error)
             throw core::IoError::from_errno("create", (path / folder).string(), error.value());

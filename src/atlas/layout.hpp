@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 /// Where things are in an atlas, and the durable steps of a commit. Private to the module.
 namespace smeta::atlas::detail {
 
+inline constexpr std::array kFolders = {"raw", "stages", "joint", "runs"};
 inline constexpr const char* kManifestFile = "manifest.json";
 inline constexpr const char* kRegistryFile = "registry.h5";
 inline constexpr const char* kLockFile = "atlas.lock";

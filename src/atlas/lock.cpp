@@ -71,21 +71,40 @@ bool try_lock(int descriptor, const FileLock::Options& options, const std::strin
     throw core::IoError::from_errno("lock", path, errno);
 }
 
+/// Whether the file of that name is the one that is open: its holder may have removed it.
+bool is_named(int descriptor, const std::filesystem::path& file) {
+    struct stat open = {};
+    struct stat named = {};
+    return fstat(descriptor, &open) == 0 && stat(file.c_str(), &named) == 0 &&
+           open.st_dev == named.st_dev && open.st_ino == named.st_ino;
+}
+
+int open_file(const std::filesystem::path& file) {
+    const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (descriptor < 0) throw core::IoError::from_errno("open", file.string(), errno);
+    return descriptor;
+}
+
 }  // namespace
 
 FileLock::FileLock(const std::filesystem::path& file, const Options& options) {
-    descriptor_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (descriptor_ < 0) throw core::IoError::from_errno("open", file.string(), errno);
+    descriptor_ = open_file(file);
     const auto deadline = std::chrono::steady_clock::now() + options.patience;
     try {
-        while (!try_lock(descriptor_, options, file.string())) {
+        for (;;) {
+            if (try_lock(descriptor_, options, file.string())) {
+                if (is_named(descriptor_, file)) break;
+                ::close(std::exchange(descriptor_, -1));
+                descriptor_ = open_file(file);
+                continue;
+            }
             if (std::chrono::steady_clock::now() >= deadline)
                 throw core::IoError(
                     fmt::format("{} is locked by {}", file.string(), holder(descriptor_)));
             std::this_thread::sleep_for(std::chrono::milliseconds(20));
         }
     } catch (...) {
-        ::close(descriptor_);
+        if (descriptor_ >= 0) ::close(descriptor_);
         throw;
     }
     if (options.mode == LockMode::Exclusive && options.byte == 0) write_holder(descriptor_);

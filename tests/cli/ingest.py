@@ -74,6 +74,34 @@ def check_one_by_one(smeta, folder):
     smeta.run(*one, folder / "serial", "--sample", "S1", "--st", study, expect=2)
 
 
+def check_nothing_left(smeta, folder):
+    """A first ingest, or chain, that fails leaves nothing behind and touches nothing that was there."""
+    study = folder / "study" / "broken.toml"
+    study.write_text((folder / "study" / "study.toml").read_text().replace("S2/msi/pos", "S2/msi/none"))
+    here, empty, own = folder / "new" / "deep", folder / "empty", folder / "own"
+    empty.mkdir()
+    (own / "raw").mkdir(parents=True)
+    (own / "notes.txt").write_text("mine")
+    for np in (1, 2):
+        for command in (["ingest", "--study", study], ["run", study]):
+            for place in (here, empty):
+                smeta.run(*command, "--atlas", place, np=np, expect=2)
+                check(not here.parent.exists(), f"{command} left {sorted(folder.rglob('new/**/*'))}")
+                check(empty.is_dir() and not list(empty.iterdir()), f"{command} left {list(empty.iterdir())}")
+            _, err = smeta.run(*command, "--atlas", own, np=np, expect=2)
+            check("not an atlas" in err, err)
+            check(sorted(f.name for f in own.iterdir()) == ["notes.txt", "raw"], list(own.iterdir()))
+    before = digests(folder / "atlas", ATLAS)
+    smeta.run("ingest", "--study", study, "--atlas", folder / "atlas", expect=2)
+    check(digests(folder / "atlas", ATLAS) == before, "the atlas changed")
+    # While a task fails, another one works in the atlas that the first made.
+    tasks = [smeta.start("ingest", "--study", study, "--atlas", here, "--sample", s) for s in ("S2", "S1")]
+    codes = [(task.communicate(timeout=300), task.returncode)[1] for task in tasks]
+    check(codes == [2, 0], codes)
+    smeta.run("atlas", "verify", "--atlas", here)
+    check(list(json.loads((here / "manifest.json").read_text())["samples"]) == ["S1"], "S1 is not in the atlas")
+
+
 def check_single(smeta, folder):
     (folder / "st.tsv").write_text("\tg1\tg2\n1x1\t1\t0\n1x2\t0\t2\n")
     (folder / "sm.tsv").write_text("spot\tm1\tm2\n1x2\t0.5\t1\n1x1\t2\t0\n")
@@ -94,6 +122,7 @@ def body(smeta, folder):
     smeta.run("simulate", "--out", folder / "study", *SIZE)
     check_study(smeta, folder)
     check_one_by_one(smeta, folder)
+    check_nothing_left(smeta, folder)
     check_single(smeta, folder)
 
 

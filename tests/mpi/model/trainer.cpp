@@ -205,6 +205,7 @@ TEST_F(TrainerTest, ACollapsedLatentIsReported) {
         options.model.modalities = {"st"};
         options.train.epochs = 40;
         options.train.learning_rate = 0.01;
+        options.train.checkpoint_minutes = 10;
         options.loss.kl = kl;
         const atlas::Run run = open_run(world_, path_, std::to_string(kl));
         core::Timings timings;

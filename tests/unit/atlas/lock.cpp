@@ -97,5 +97,20 @@ TEST(FileLock, shared_holders_exclude_only_an_exclusive_one) {
     EXPECT_NO_THROW(FileLock(folder / "lock", {.byte = 1}));
 }
 
+TEST(FileLock, is_on_the_file_of_that_name) {
+    const test::TemporaryFolder folder;
+    Holder holder(folder / "lock", {});
+    const pid_t remover = fork();
+    if (remover == 0) {
+        usleep(200'000);
+        std::filesystem::remove(folder / "lock");
+        kill(holder.pid(), SIGKILL);
+        _exit(0);
+    }
+    const FileLock lock(folder / "lock", {.patience = std::chrono::seconds(30)});
+    waitpid(remover, nullptr, 0);
+    EXPECT_THROW(FileLock(folder / "lock", {}), core::IoError);
+}
+
 }  // namespace
 }  // namespace smeta::atlas
