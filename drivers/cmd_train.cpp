@@ -55,6 +55,7 @@ model::TrainSize measure(const atlas::ShardedAtlas& atlas, const std::string& ru
     std::vector<std::string> modalities;
     std::vector<std::int32_t> widths;
     for (const auto& modality : features.modalities) {
+        size.features += static_cast<std::int64_t>(modality.names().size());
         modalities.push_back(modality.name);
         widths.push_back(static_cast<std::int32_t>(modality.names().size()));
     }
@@ -67,12 +68,20 @@ model::TrainSize measure(const atlas::ShardedAtlas& atlas, const std::string& ru
     return size;
 }
 
-// Refuses what cannot work: more ranks than lanes, too little memory. Local.
+// Refuses what cannot work: more ranks than lanes, too little memory. The same on every rank.
+// Collective.
 model::TrainPlan plan(const Context& context, const atlas::ShardedAtlas& atlas,
                       const std::string& run_name) {
     const Settings& settings = context.settings;
-    return model::plan_training(settings.train, settings.seed, measure(atlas, run_name, settings),
-                                context.comm.size(), core::threads(), context.memory);
+    const std::int64_t budget = memory_budget(context);
+    model::TrainPlan result;
+    context.comm.root_or_throw([&] {
+        result =
+            model::plan_training(settings.train, settings.seed, measure(atlas, run_name, settings),
+                                 context.comm.size(), core::threads(), budget);
+    });
+    context.comm.broadcast(result.place);
+    return result;
 }
 
 // What the run was made with, and what it trains with now. Local.
@@ -89,9 +98,8 @@ int run_train(Context& context, const RunOptions& options, bool fresh) {
     const comm::Comm& comm = context.comm;
     const auto atlas = atlas::ShardedAtlas::open(comm, options.atlas);
     if (context.options.dry_run) {
-        std::string text;
-        comm.root_or_throw([&] { text = to_text(plan(context, atlas, options.run)); });
-        print(context, text);
+        const model::TrainPlan planned = plan(context, atlas, options.run);
+        print(context, comm.is_root() ? to_text(planned) : std::string());
         return 0;
     }
     comm.root_or_throw([&] {
@@ -107,9 +115,10 @@ int run_train(Context& context, const RunOptions& options, bool fresh) {
 int train_run(Context& context, const atlas::ShardedAtlas& atlas, const std::string& name) {
     const comm::Comm& comm = context.comm;
     Settings& settings = context.settings;
+    // Before the run is made: it keeps the configuration it was made with.
+    const model::TrainPlan planned = plan(context, atlas, name);
+    if (comm.is_root()) core::log_info("{}", summary(planned));
     comm.root_or_throw([&] {
-        // Before the run is made: it keeps the configuration it was made with.
-        (void)plan(context, atlas, name);
         if (atlas::Run::exists(atlas, name)) return;
         atlas::Run::create(atlas, name,
                            {.samples = {},
@@ -129,7 +138,8 @@ int train_run(Context& context, const atlas::ShardedAtlas& atlas, const std::str
         .seed = settings.seed,
         .identity = settings.table.canonical(model::identity_sections()),
         .config_toml = std::move(config),
-        .stop_requested = [&context] { return context.stop_signal != 0; }};
+        .stop_requested = [&context] { return context.stop_signal != 0; },
+        .rows = planned.place};
     model::Trainer trainer(comm, run, std::move(trainer_options), context.timings);
     core::log_info("run '{}': {} training rows on {} rank{}", name, trainer.training_rows(),
                    comm.size(), comm.size() == 1 ? "" : "s");

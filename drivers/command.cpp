@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "smeta/core/error.hpp"
+#include "smeta/core/memory.hpp"
 
 namespace smeta::drivers {
 
@@ -44,7 +45,9 @@ CLI::App& CommandLine::add(const std::string& name, const std::string& summary, 
         ->check(CLI::Range(1, kMostThreads));
     group(sub.add_option("--seed", options_.seed, "seed of every random draw"))
         ->check(whole_number);
-    group(sub.add_option("--mem", options_.memory, "memory limit of each rank, e.g. 4G"));
+    group(
+        sub.add_option("--mem", options_.memory,
+                       "memory of each rank, e.g. 4G (default: four fifths of what is available)"));
     group(sub.add_flag("--dry-run", options_.dry_run, "print the plan and do nothing"));
     group(sub.add_option("--log-level", options_.log_level, "debug, info, warning, error, off"))
         ->check(CLI::IsMember({"debug", "info", "warning", "error", "off"}));
@@ -57,6 +60,13 @@ const CommandBody* CommandLine::chosen() const {
     for (const auto& entry : entries_)
         if (entry->app->parsed()) return &entry->body;
     return nullptr;
+}
+
+std::int64_t memory_budget(const Context& context) {
+    if (context.memory) return *context.memory;
+    const std::int64_t share =
+        core::available_memory() / 5 * 4 / std::max(1, context.comm.ranks_on_node());
+    return context.comm.allreduce(share, comm::ReduceOp::Min);
 }
 
 void print(const Context& context, const std::string& text) {

@@ -24,7 +24,7 @@ struct CommonOptions {
     std::vector<std::string> assignments;  ///< --set key=value, in order
     std::optional<int> threads;
     std::optional<std::uint64_t> seed;
-    std::string memory;  ///< --mem, bytes per rank as text; empty = no limit
+    std::string memory;  ///< --mem, bytes per rank as text; empty: see memory_budget
     bool dry_run = false;
     std::string log_level = "info";
     bool no_progress = false;
@@ -38,7 +38,7 @@ struct Context {
     core::Timings timings;
     /// The signal (USR1, TERM) that asked the command to stop at a checkpoint, or 0.
     const volatile std::sig_atomic_t& stop_signal;
-    /// Bytes that one rank may use, if --mem was given.
+    /// Bytes that one rank may use, if --mem was given (see memory_budget).
     std::optional<std::int64_t> memory;
     /// The command line as typed, for provenance.
     std::string command_line;
@@ -80,6 +80,10 @@ class CommandLine {
     CommonOptions options_;
     std::vector<std::unique_ptr<Entry>> entries_;
 };
+
+/// Bytes that a rank may use: --mem, else four fifths of what is available on its node over the
+/// ranks there, the least of all ranks. Collective.
+std::int64_t memory_budget(const Context& context);
 
 /// Standard output of a command's result (tables, JSON): printed by rank 0 only.
 void print(const Context& context, const std::string& text);

@@ -5,6 +5,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include "smeta/core/memory.hpp"
 #include "smeta/core/threads.hpp"
 #include "smeta/core/version.hpp"
 
@@ -37,6 +38,7 @@ void record_history(const Context& context, const atlas::Run& run, const std::st
     line["threads"] = core::threads();
     line["finished"] = fmt::format("{:%Y-%m-%dT%H:%M:%S}", fmt::localtime(std::time(nullptr)));
     line["seconds"] = context.seconds();
+    line["peak_memory_bytes"] = context.comm.allgather(core::peak_memory());
     for (const auto& [region, spread] : comm::summarise(context.comm, context.timings.seconds()))
         line["timings"][region] = {
             {"min", spread.min}, {"average", spread.average}, {"max", spread.max}};

@@ -25,8 +25,8 @@ atlas::Run open_run(const Context& context, const RunOptions& options);
 /// The settings that the run was trained with (its config.toml). Local; ConfigError when damaged.
 std::unique_ptr<Settings> settings_of(const atlas::Run& run);
 
-/// One line in the run's history.jsonl: command, version, ranks, threads, seconds min/avg/max over
-/// ranks by region. `details`: further fields, a JSON object. Collective.
+/// One line in the run's history.jsonl: command, version, ranks, threads, peak memory of each rank,
+/// seconds min/avg/max over ranks by region. `details`: further fields, a JSON object. Collective.
 void record_history(const Context& context, const atlas::Run& run, const std::string& command,
                     const nlohmann::ordered_json& details = {});
 

@@ -54,12 +54,18 @@ BatchPlan::BatchPlan(BatchPlanConfig config, const std::vector<std::int64_t>& sh
     }
 }
 
+std::vector<comm::Range> BatchPlan::epoch_blocks(int lane, std::int64_t epoch) const {
+    std::vector<comm::Range> blocks = blocks_[lane];
+    permute(std::span(blocks),
+            core::Philox(config_.seed, core::DrawPurpose::EpochOrder,
+                         static_cast<std::uint64_t>(epoch), {static_cast<std::uint64_t>(lane), 0}));
+    return blocks;
+}
+
 std::vector<std::int64_t> BatchPlan::epoch_order(int lane, std::int64_t epoch) const {
     const auto lane_number = static_cast<std::uint64_t>(lane);
     const auto epoch_number = static_cast<std::uint64_t>(epoch);
-    std::vector<comm::Range> blocks = blocks_[lane];
-    permute(std::span(blocks), core::Philox(config_.seed, core::DrawPurpose::EpochOrder,
-                                            epoch_number, {lane_number, 0}));
+    const std::vector<comm::Range> blocks = epoch_blocks(lane, epoch);
     std::vector<std::int64_t> order;
     order.reserve(lane_rows_[lane]);
     std::uint64_t window = 0;

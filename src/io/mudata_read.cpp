@@ -56,6 +56,10 @@ struct AnnDataReader::State {
     bool has_x = false;
     bool dense = false;
     std::vector<std::int64_t> indptr;  ///< of a CSR X
+    // Open as long as the reader: a part that begins where the last one ended finds its first chunk
+    // in HDF5's cache.
+    std::optional<H5Dataset> values;   ///< of X, dense or CSR
+    std::optional<H5Dataset> indices;  ///< of a CSR X
 
     State(H5File opened, H5Group at) : file(std::move(opened)), group(std::move(at)) {}
 };
@@ -80,7 +84,10 @@ AnnDataReader::AnnDataReader(const std::string& path, std::string_view modality)
         throw state.group.error(fmt::format("X of {} x {}", state.rows, state.cols),
                                 fmt::format("{} x {}", shape.rows, shape.cols));
     state.dense = state.group.kind("X") == H5Kind::Dataset;
-    if (state.dense) return;
+    if (state.dense) {
+        state.values.emplace(state.group.dataset("X"));
+        return;
+    }
     const H5Group x = state.group.group("X");
     if (detail::sparse_format(x) != "csr")
         throw x.error("X by rows (CSR or dense)", "CSC: rows cannot be read without the rest",
@@ -91,6 +98,8 @@ AnnDataReader::AnnDataReader(const std::string& path, std::string_view modality)
             throw x.dataset(member).error(
                 fmt::format("{} entries (the end of indptr)", state.indptr.back()),
                 std::to_string(x.dataset(member).size()));
+    state.values.emplace(x.dataset("data"));
+    state.indices.emplace(x.dataset("indices"));
 }
 
 AnnDataReader::~AnnDataReader() = default;
@@ -136,7 +145,7 @@ core::CountsCsr AnnDataReader::x_rows(std::int64_t first, std::int64_t last) con
     core::check(state.has_x, "x_rows needs an X");
     core::check(0 <= first && first <= last && last <= state.rows, "rows inside the matrix");
     if (state.dense) {
-        const auto values = state.group.dataset("X").read_rows<float>(first, last);
+        const auto values = state.values->read_rows<float>(first, last);
         return core::from_dense(
             Eigen::Map<const core::MatrixF>(values.data(), last - first, state.cols));
     }
@@ -147,12 +156,12 @@ core::CountsCsr AnnDataReader::x_rows(std::int64_t first, std::int64_t last) con
     result.indptr.clear();
     const std::int64_t base = state.indptr[first];
     for (std::int64_t r = first; r <= last; ++r) result.indptr.push_back(state.indptr[r] - base);
-    result.indices = x.dataset("indices").read_rows<std::int32_t>(base, state.indptr[last]);
+    result.indices = state.indices->read_rows<std::int32_t>(base, state.indptr[last]);
     for (const std::int32_t column : result.indices)
         if (column < 0 || column >= state.cols)
             throw x.error(fmt::format("column indices below {}", state.cols),
                           std::to_string(column));
-    result.values = x.dataset("data").read_rows<float>(base, state.indptr[last]);
+    result.values = state.values->read_rows<float>(base, state.indptr[last]);
     detail::order_rows(result, x);
     return result;
 }

@@ -61,7 +61,9 @@ std::string value_or_unset(const std::map<std::string, std::string>& values,
 }
 
 bool may_change(const std::string& key, const std::string& stored, const std::string& now) {
-    if (key == "train.checkpoint_minutes" || key == "train.checkpoints_kept") return true;
+    if (key == "train.checkpoint_minutes" || key == "train.checkpoints_kept" ||
+        key == "train.scratch")
+        return true;
     return key == "train.epochs" && std::stoll(now) >= std::stoll(stored);
 }
 

@@ -104,6 +104,9 @@ void bind(core::ConfigTable& table, TrainConfig& config) {
               {0, 1e9});
     table.add("train.checkpoints_kept", config.checkpoints_kept, "checkpoints kept on disk",
               {1, 1000});
+    table.add("train.scratch", config.scratch,
+              "folder of the scratch files of rows that do not fit the memory, on a disk near the "
+              "rank; empty: the run's folder");
 }
 
 std::vector<std::string> identity_sections() {

@@ -76,8 +76,9 @@ Trainer::Trainer(const comm::Comm& comm, const atlas::Run& run, TrainerOptions o
     validation_rows_ = train.validation > 0
                            ? atlas::RowSet::draw(*source_, options_.seed, 0, train.validation)
                            : atlas::RowSet{};
-    make_feed(training_, training_rows_);
-    if (validation_rows_.rows() > 0) make_feed(validation_, validation_rows_);
+    make_feed(training_, training_rows_, atlas::NextEpoch::Follows);
+    if (validation_rows_.rows() > 0)
+        make_feed(validation_, validation_rows_, atlas::NextEpoch::Unknown);
     if (training_rows_.rows() < 2)
         throw core::ConfigError(
             fmt::format("run '{}' has {} training row{}: batch normalisation needs at least 2",
@@ -87,15 +88,18 @@ Trainer::Trainer(const comm::Comm& comm, const atlas::Run& run, TrainerOptions o
 
 Trainer::~Trainer() = default;
 
-void Trainer::make_feed(Feed& feed, const atlas::RowSet& rows) {
+void Trainer::make_feed(Feed& feed, const atlas::RowSet& rows, atlas::NextEpoch next) {
     feed.plan = std::make_unique<atlas::BatchPlan>(
         atlas::BatchPlanConfig{options_.seed, static_cast<int>(options_.train.lanes),
                                options_.train.batch_size},
         rows.shard_rows());
     feed.partition = std::make_unique<comm::SpotPartition>(feed.plan->config().lanes, comm_.size(),
                                                            feed.plan->lane_rows());
-    feed.stream = std::make_unique<atlas::BatchStream>(*source_, rows, *feed.plan,
-                                                       feed.partition->lanes_of(comm_.rank()));
+    std::filesystem::path scratch = options_.train.scratch;
+    if (scratch.empty()) scratch = run_.folder();
+    feed.stream = std::make_unique<atlas::BatchStream>(
+        *source_, rows, *feed.plan, feed.partition->lanes_of(comm_.rank()),
+        atlas::BatchStreamOptions{.place = options_.rows, .scratch = scratch, .next = next});
     feed.reducer = options_.train.reduction == Reduction::FixedTree
                        ? fixed_tree_reducer(comm_, *feed.partition)
                        : fast_reducer(comm_);
@@ -140,7 +144,7 @@ TrainOutcome Trainer::run_epochs() {
     last_checkpoint_ = Clock::now();
     bool saved = true;  // nothing happened since the checkpoint that was read
     while (state_.epoch <= epochs && !state_.early.stopped) {
-        training_.stream->begin_epoch(state_.epoch);
+        training_.stream->begin_epoch(state_.epoch, state_.step);
         epoch_start_ = Clock::now();
         seconds_before_ = state_.sums.seconds;
         while (state_.step < steps) {
@@ -180,6 +184,7 @@ Trainer::StepVote Trainer::vote() {
 
 std::vector<Chunk> Trainer::chunks(const Feed& feed, std::int64_t step) const {
     const comm::Range lanes = feed.partition->lanes_of(comm_.rank());
+    if (feed.stream->needs_fetch(step)) comm_.all_or_throw([&] { feed.stream->fetch(step); });
     std::vector<Chunk> result;
     if (options_.train.reduction == Reduction::FixedTree) {
         result.resize(lanes.size());

@@ -6,6 +6,7 @@
 
 #include "smeta/core/error.hpp"
 #include "smeta/core/log.hpp"
+#include "smeta/core/memory.hpp"
 #include "smeta/io/atomic_file.hpp"
 #include "smeta/model/trainer.hpp"
 
@@ -38,6 +39,8 @@ void Trainer::append_metrics(const EpochSums* validation) {
     line["seconds"] = sums.seconds;
     line["learning_rate"] = learning_rate_;
     line["grad_norm"] = sums.grad_norm / static_cast<double>(sums.steps);
+    const std::int64_t peak = comm_.allreduce(core::peak_memory(), comm::ReduceOp::Max);
+    line["peak_memory_bytes"] = peak;
     std::string text = line.dump() + "\n";
     core::log_info("epoch {} of {}: loss {:.4f}{}, {:.0f} spots/s", state_.epoch,
                    options_.train.epochs, sums.total / sums.rows,

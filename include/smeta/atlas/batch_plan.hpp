@@ -41,7 +41,10 @@ class BatchPlan {
     std::int64_t lane_rows(int lane) const { return lane_rows_[lane]; }
     const std::vector<std::int64_t>& lane_rows() const { return lane_rows_; }
 
-    /// Every row of a lane once, in the order in which `epoch` (1, 2, ...) visits them.
+    /// Blocks of a lane in the order in which `epoch` (1, 2, ...) visits them; rows are mixed
+    /// inside windows of kWindowBlocks.
+    std::vector<comm::Range> epoch_blocks(int lane, std::int64_t epoch) const;
+    /// Every row of a lane once, in the order in which `epoch` visits them.
     std::vector<std::int64_t> epoch_order(int lane, std::int64_t epoch) const;
     /// Step `step` (0 .. steps() - 1) takes these positions of the lane's epoch order.
     comm::Range step_rows(int lane, std::int64_t step) const;

@@ -55,6 +55,7 @@ struct TrainConfig {
     Reduction reduction = Reduction::Fast;
     double checkpoint_minutes = 10;
     std::int64_t checkpoints_kept = 2;
+    std::string scratch;  ///< folder of scratch files; empty: the run's
 };
 
 /// Adds the keys model.*, loss.*, train.* to the table. The structs must outlive it.

@@ -35,6 +35,8 @@ struct TrainerOptions {
     /// Asked once a step on every rank; true on any rank stops all of them at a checkpoint after
     /// that step.
     std::function<bool()> stop_requested;
+    /// Where the rows lie during training; the same on every rank. No bit depends on it.
+    atlas::RowPlace rows = atlas::RowPlace::Memory;
 };
 
 enum class TrainOutcome { Finished, StoppedAtCheckpoint };
@@ -77,7 +79,7 @@ class Trainer {
         StepReducer<float> reducer;
     };
 
-    void make_feed(Feed& feed, const atlas::RowSet& rows);
+    void make_feed(Feed& feed, const atlas::RowSet& rows, atlas::NextEpoch next);
     void load_rows();
     void count_absent_modalities();
     RunIdentity identity() const;

@@ -88,12 +88,28 @@ TEST_F(RowSourceTest, StreamsGiveEveryRowOnceAnEpoch) {
     const comm::SpotPartition partition(8, world_.size(), plan.lane_rows());
     const comm::Range lanes = partition.lanes_of(world_.rank());
     BatchStream stream(rows, training, plan, lanes);
+    BatchStream streamed(rows, training, plan, lanes,
+                         {.place = RowPlace::Scratch, .scratch = folder_.path()});
     stream.load();
+    streamed.load();
     stream.begin_epoch(2);
+    streamed.begin_epoch(2);
+    for (std::size_t m = 0; m < 2; ++m) EXPECT_EQ(stream.rows_without(m), streamed.rows_without(m));
     std::vector<core::RowKey> mine;
-    for (std::int64_t step = 0; step < plan.steps(); ++step)
+    int fetches = 0;
+    for (std::int64_t step = 0; step < plan.steps(); ++step) {
+        EXPECT_FALSE(stream.needs_fetch(step));
+        if (streamed.needs_fetch(step)) {
+            streamed.fetch(step);
+            ++fetches;
+        }
         for (std::int64_t lane = lanes.first; lane < lanes.last; ++lane) {
             const RowBatch batch = stream.batch(static_cast<int>(lane), step);
+            const RowBatch other = streamed.batch(static_cast<int>(lane), step);
+            EXPECT_EQ(batch.keys, other.keys);
+            EXPECT_EQ(batch.samples, other.samples);
+            EXPECT_EQ(batch.codes, other.codes);
+            EXPECT_EQ(batch.modalities, other.modalities);
             for (std::int64_t row = 0; row < batch.rows(); ++row) {
                 const auto index = static_cast<std::int64_t>(batch.keys[row].row);
                 const RowBatch direct = rows.read(batch.samples[row], index, index + 1);
@@ -101,6 +117,8 @@ TEST_F(RowSourceTest, StreamsGiveEveryRowOnceAnEpoch) {
                 mine.push_back(batch.keys[row]);
             }
         }
+    }
+    EXPECT_GT(fetches, 0);
     std::set<std::pair<std::uint64_t, std::uint64_t>> all;
     std::size_t count = 0;
     for (const auto& part : world_.allgather(std::span<const core::RowKey>(mine)))
@@ -134,6 +152,10 @@ TEST_F(RowSourceTest, MeanInputsAreThoseOfTheRowsThatMeasured) {
     BatchStream alone(rows, training, plan, whole.lanes_of(0));
     alone.load();
     EXPECT_EQ(mean_inputs(self, rows, alone, plan, {true, true}), means);
+    BatchStream streamed(rows, training, plan, whole.lanes_of(0),
+                         {.place = RowPlace::Scratch, .scratch = folder_.path()});
+    streamed.load();
+    EXPECT_EQ(mean_inputs(self, rows, streamed, plan, {true, true}), means);
 }
 
 TEST_F(RowSourceTest, UnknownBatchKeyIsTheUsersError) {

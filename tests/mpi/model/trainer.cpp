@@ -171,6 +171,41 @@ TEST_F(TrainerTest, ResumingGivesTheBitsOfAStraightRun) {
     EXPECT_EQ(epoch_losses(path_ / "runs" / "broken" / "metrics.jsonl"), straight.losses);
 }
 
+TEST_F(TrainerTest, StreamingGivesTheBitsOfMemory) {
+    make(kSamples);
+    TrainerOptions options = small_options(Reduction::FixedTree);
+    options.train.validation = 0.2;
+    const Trained memory = train_alone(world_, path_, "memory", options);
+    options.rows = atlas::RowPlace::Scratch;
+    const Trained streamed = train(world_, path_, "streamed", options);
+    // Stopped after every step, it begins again inside a window; every other start is in memory.
+    TrainerOptions interrupted = options;
+    interrupted.stop_requested = [] { return true; };
+    Trained broken;
+    int starts = 0;
+    do {
+        interrupted.rows = starts % 2 == 0 ? atlas::RowPlace::Scratch : atlas::RowPlace::Memory;
+        broken = train(world_, path_, "broken", interrupted);
+    } while (broken.outcome == TrainOutcome::StoppedAtCheckpoint && ++starts < 100);
+    EXPECT_GT(starts, 6);
+    if (!world_.is_root()) return;
+    EXPECT_EQ(streamed.losses, memory.losses);
+    EXPECT_TRUE(streamed.model == memory.model);
+    EXPECT_EQ(broken.losses, memory.losses);
+    EXPECT_TRUE(broken.model == memory.model);
+    // The scratch file has no name.
+    for (const auto& entry : std::filesystem::directory_iterator(path_ / "runs" / "streamed"))
+        EXPECT_EQ(entry.path().filename().string().find("rows."), std::string::npos);
+}
+
+TEST_F(TrainerTest, AScratchFolderThatIsNotThereIsTheUsersError) {
+    make(kSamples);
+    TrainerOptions options = small_options(Reduction::Fast);
+    options.rows = atlas::RowPlace::Scratch;
+    options.train.scratch = (folder_ / "nowhere").string();
+    EXPECT_THROW(train(world_, path_, "run", options), core::Error);
+}
+
 TEST_F(TrainerTest, MoreEpochsGoOnWhereTheRunEnded) {
     make(kSamples);
     TrainerOptions options = small_options(Reduction::FixedTree);
