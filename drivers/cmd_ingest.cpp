@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <memory>
 
 #include <fmt/format.h>
@@ -6,7 +7,7 @@
 #include "smeta/atlas/ingest_session.hpp"
 #include "smeta/core/error.hpp"
 
-#include "command.hpp"
+#include "stage_options.hpp"
 
 namespace smeta::drivers {
 
@@ -64,13 +65,30 @@ std::string_view outcome_text(atlas::IngestOutcome outcome) {
     return "";
 }
 
+/// Rows are known when the files have been read: their bytes stand for them. Local.
+std::string plan(const Context& context, const std::string& folder,
+                 std::vector<atlas::SampleSource> sources) {
+    constexpr double kUnpacked = 4;  // bytes in memory for one of a compressed file
+    std::sort(sources.begin(), sources.end(),
+              [](const auto& a, const auto& b) { return a.name < b.name; });
+    std::string text = "sample\tcohort\tst\tsm\tjoint\tMiB\trank\n";
+    PlanSums sums(context, folder);
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+        const auto& source = sources[i];
+        atlas::check_source(source);
+        const auto bytes = static_cast<double>(atlas::source_bytes(source));
+        text += fmt::format("{}\t{}\t{}\t{}\t{}\t{:.1f}\t{}\n", source.name, source.cohort,
+                            source.st, fmt::join(source.sm, ","), source.joint, mebibytes(bytes),
+                            sums.add(i, kUnpacked * bytes, bytes));
+    }
+    return text + "\n" + sums.text();
+}
+
 int run_ingest(Context& context, IngestOptions& options) {
     const auto sources = sources_of(context, options);
     if (context.options.dry_run) {
-        std::string text = "sample\tcohort\tst\tsm\tjoint\n";
-        for (const auto& source : sources.wanted)
-            text += fmt::format("{}\t{}\t{}\t{}\t{}\n", source.name, source.cohort, source.st,
-                                fmt::join(source.sm, ","), source.joint);
+        std::string text;
+        context.comm.root_or_throw([&] { text = plan(context, options.atlas, sources.wanted); });
         print(context, text);
         return 0;
     }

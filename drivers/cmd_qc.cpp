@@ -11,7 +11,7 @@ namespace {
 int run_qc(Context& context, const StageOptions& options) {
     atlas::ShardedAtlas atlas = open_atlas(context, options);
     if (context.options.dry_run) {
-        print_stage_plan(context, atlas, options, atlas::kRaw);
+        print_stage_plan(context, atlas, options, {.reads = atlas::kRaw, .bytes_per_name = 128});
         return 0;
     }
     const core::Timings::Scope timing(context.timings, "qc");

@@ -11,7 +11,8 @@ namespace {
 int run_reassign(Context& context, const StageOptions& options) {
     atlas::ShardedAtlas atlas = open_atlas(context, options);
     if (context.options.dry_run) {
-        print_stage_plan(context, atlas, options, atlas::kRaw);
+        print_stage_plan(context, atlas, options,
+                         {.reads = atlas::kRaw, .needs = atlas::kQc, .copies = 2, .written = 1});
         return 0;
     }
     const core::Timings::Scope timing(context.timings, "reassign");

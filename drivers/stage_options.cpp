@@ -1,8 +1,11 @@
 #include "stage_options.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "smeta/core/error.hpp"
+#include "smeta/io/anndata.hpp"
 
 namespace smeta::drivers {
 
@@ -15,21 +18,101 @@ atlas::ShardedAtlas open_atlas(const Context& context, const StageOptions& optio
     return atlas::ShardedAtlas::open(context.comm, options.atlas);
 }
 
-void print_stage_plan(const Context& context, const atlas::ShardedAtlas& atlas,
-                      const StageOptions& options, std::string_view stage) {
-    std::string text = "sample\tmodality\trows\tfeatures\trank\n";
-    int turn = 0;
+double mebibytes(double bytes) {
+    return bytes / (1024.0 * 1024.0);
+}
+
+PlanSums::PlanSums(const Context& context, std::filesystem::path folder)
+    : context_(context), folder_(std::move(folder)), ranks_(context.comm.size()) {}
+
+int PlanSums::add(std::size_t index, double memory, double disk) {
+    const int rank = static_cast<int>(index % ranks_.size());
+    ++ranks_[rank].samples;
+    ranks_[rank].memory = std::max(ranks_[rank].memory, memory);
+    disk_ += disk;
+    return rank;
+}
+
+std::string PlanSums::text() const {
+    std::string text = "rank\tsamples\tMiB\n";
+    for (std::size_t rank = 0; rank < ranks_.size(); ++rank) {
+        const Rank& mine = ranks_[rank];
+        text += fmt::format("{}\t{}\t{:.1f}\n", rank, mine.samples, mebibytes(mine.memory));
+        if (context_.memory && mine.memory > static_cast<double>(*context_.memory))
+            throw core::ConfigError(fmt::format(
+                "rank {} needs about {:.1f} MiB for its largest sample, --mem allows "
+                "{:.1f} MiB",
+                rank, mebibytes(mine.memory), mebibytes(static_cast<double>(*context_.memory))));
+    }
+    std::filesystem::path there = std::filesystem::absolute(folder_);
+    while (!std::filesystem::exists(there)) there = there.parent_path();
+    const auto free = static_cast<double>(std::filesystem::space(there).available);
+    text +=
+        fmt::format("\ndisk MiB\t{:.1f}\nfree MiB\t{:.1f}\n", mebibytes(disk_), mebibytes(free));
+    if (disk_ > free)
+        throw core::ConfigError(
+            fmt::format("{}: about {:.1f} MiB would be written, {:.1f} are free", folder_.string(),
+                        mebibytes(disk_), mebibytes(free)));
+    return text;
+}
+
+namespace {
+
+/// Bytes of the sample's data once read: CSR entries and the rows' other columns. Local.
+double bytes_in_memory(const atlas::ShardedAtlas& atlas, const atlas::StageEntry& entry) {
+    constexpr double kBytesPerValue = 8;
+    constexpr double kBytesPerName = 256;
+    double bytes = 0;
+    for (const auto& file : entry.files)
+        for (const auto& [modality, shape] : entry.modalities) {
+            const io::AnnDataReader reader(atlas.checked_file(file).string(), modality);
+            bytes += kBytesPerValue * static_cast<double>(reader.stored_values()) +
+                     kBytesPerName * static_cast<double>(reader.rows() + reader.cols());
+        }
+    return bytes;
+}
+
+double bytes_on_disk(const atlas::StageEntry& entry, const StageCost& cost) {
+    constexpr double kBytesOfAFile = 65536;  // HDF5's own
+    double bytes = kBytesOfAFile;
+    for (const auto& file : entry.files) bytes += cost.written * static_cast<double>(file.bytes);
+    for (const auto& [modality, shape] : entry.modalities)
+        bytes += cost.bytes_per_name * static_cast<double>(shape.rows + shape.features);
+    return bytes;
+}
+
+std::string stage_plan(const Context& context, const atlas::ShardedAtlas& atlas,
+                       const StageOptions& options, const StageCost& cost) {
+    std::string text = "sample\tmodality\trows\tfeatures\tMiB\trank\n";
+    PlanSums sums(context, atlas.path());
+    std::size_t index = 0;
     for (const std::string& name : atlas.samples(options.samples)) {
-        const int rank = turn++ % context.comm.size();
-        const atlas::StageEntry* entry = atlas.sample(name).find(stage);
-        if (entry == nullptr) entry = atlas.sample(name).find(atlas::kJoint);
+        const atlas::SampleEntry& sample = atlas.sample(name);
+        const atlas::StageEntry* entry = sample.find(cost.reads);
+        // What came as a joint file has been through these stages.
+        const bool passes = entry == nullptr && cost.reads == atlas::kRaw;
+        if (passes) entry = sample.find(atlas::kJoint);
         if (entry == nullptr)
             throw core::ConfigError(
                 fmt::format("sample '{}' has no joint file; run smeta reassign first", name));
+        if (!passes && !cost.needs.empty() && sample.find(cost.needs) == nullptr)
+            throw core::ConfigError(fmt::format("sample '{}' lacks {}; run smeta {} first", name,
+                                                cost.needs, cost.needs));
+        const double memory = passes ? 0 : cost.copies * bytes_in_memory(atlas, *entry);
+        const int rank = sums.add(index++, memory, passes ? 0 : bytes_on_disk(*entry, cost));
         for (const auto& [modality, shape] : entry->modalities)
-            text += fmt::format("{}\t{}\t{}\t{}\t{}\n", name, modality, shape.rows, shape.features,
-                                rank);
+            text += fmt::format("{}\t{}\t{}\t{}\t{:.1f}\t{}\n", name, modality, shape.rows,
+                                shape.features, mebibytes(memory), rank);
     }
+    return text + "\n" + sums.text();
+}
+
+}  // namespace
+
+void print_stage_plan(const Context& context, const atlas::ShardedAtlas& atlas,
+                      const StageOptions& options, const StageCost& cost) {
+    std::string text;
+    context.comm.root_or_throw([&] { text = stage_plan(context, atlas, options, cost); });
     print(context, text);
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "smeta/atlas/atlas.hpp"
@@ -21,8 +23,41 @@ void add_stage_options(CLI::App& command, StageOptions& options);
 /// Opens the atlas. Collective.
 atlas::ShardedAtlas open_atlas(const Context& context, const StageOptions& options);
 
-/// --dry-run: prints sample, rows, features and rank of every sample, by the files of `stage`.
+/// What a stage takes of every sample, for its plan.
+struct StageCost {
+    std::string_view reads;       ///< stage whose files it reads (raw, joint)
+    std::string_view needs = {};  ///< stage that has to come before it, if another one
+    double copies = 1;            ///< of the sample's data in memory at a time
+    double written = 0;           ///< bytes written for each byte read from disk
+    double bytes_per_name = 0;    ///< bytes written for each spot and feature
+};
+
+/// --dry-run: prints rows, features, memory, disk and rank of every sample, and the sums. Rank 0
+/// reads the files' headers. ConfigError, on every rank, where the stage could not work: a sample
+/// that lacks the stage before, a rank above --mem, more bytes than the disk has left. Collective.
 void print_stage_plan(const Context& context, const atlas::ShardedAtlas& atlas,
-                      const StageOptions& options, std::string_view stage);
+                      const StageOptions& options, const StageCost& cost);
+
+/// Memory of one sample at a time on each rank, and the disk, for the end of a plan; ConfigError as
+/// above. Local.
+class PlanSums {
+  public:
+    PlanSums(const Context& context, std::filesystem::path folder);
+    /// Adds sample number `index`; returns its rank.
+    int add(std::size_t index, double memory, double disk);
+    /// Lines rank, samples, MiB, and the disk's.
+    std::string text() const;
+
+  private:
+    struct Rank {
+        std::int64_t samples = 0;
+        double memory = 0;
+    };
+    const Context& context_;
+    std::filesystem::path folder_;
+    std::vector<Rank> ranks_;
+    double disk_ = 0;
+};
+double mebibytes(double bytes);
 
 }  // namespace smeta::drivers

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "smeta/atlas/ingest.hpp"
 #include "smeta/atlas/manifest.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/io/atomic_file.hpp"
@@ -86,7 +87,20 @@ std::string content(const std::string& path) {
     return text;
 }
 
+std::int64_t bytes_of(const std::string& path) {
+    std::int64_t bytes = 0;
+    if (!path.empty())
+        for (const auto& file : files_of(path)) bytes += io::file_size(file.string());
+    return bytes;
+}
+
 }  // namespace
+
+std::int64_t source_bytes(const SampleSource& source) {
+    std::int64_t bytes = bytes_of(source.st) + bytes_of(source.joint) + bytes_of(source.labels);
+    for (const auto& path : source.sm) bytes += bytes_of(path);
+    return bytes;
+}
 
 std::string source_key(const SampleSource& source, const IngestConfig& config) {
     IngestConfig copy = config;

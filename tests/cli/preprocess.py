@@ -26,10 +26,33 @@ def check_apply(smeta, atlas, study, folder):
     expect_error(smeta, ["--out"], "align", "--atlas", atlas, "--sample", "S2", "--apply", points)
 
 
+def check_plan(smeta, *arguments, rows, np=2):
+    """--dry-run: samples with their rows and ranks, memory of each rank and the disk; nothing is written."""
+    out, _ = smeta.run(*arguments, "--dry-run", np=np)
+    tables = [[line.split("\t") for line in part.splitlines()] for part in out.split("\n\n")]
+    check(len(tables) == 3, out)
+    head, lines = tables[0][0], [dict(zip(tables[0][0], line)) for line in tables[0][1:]]
+    check({(r["sample"], int(r["rank"])) for r in lines} == {("S1", 0), ("S2", 1)}, out)
+    check(all(float(r["MiB"]) >= 0 for r in lines), out)
+    if rows:
+        check([(r["modality"], r["rows"]) for r in lines if r["sample"] == "S1"] == rows, out)
+    check("rows" in head or not rows, out)
+    check([line[:2] for line in tables[1][1:]] == [["0", "1"], ["1", "1"]], out)
+    disk = dict(tables[2])
+    check(float(disk["free MiB"]) > float(disk["disk MiB"]) >= 0, out)
+
+
 def body(smeta, folder):
     study, atlas = folder / "study", folder / "study/atlas"
     smeta.run("simulate", "--out", study, "--samples", 2, "--spots", 80, "--genes", 60, "--metabolites", 25, "--domains", 3)
+    check_plan(smeta, "ingest", "--study", study / "study.toml", rows=None)
+    check(not atlas.exists(), "a plan made the atlas")
     smeta.run("ingest", "--study", study / "study.toml")
+    manifest = json.loads((atlas / "manifest.json").read_text())
+    raw = [(m, str(s["rows"])) for m, s in manifest["samples"]["S1"]["stages"]["raw"]["modalities"].items()]
+    for stage in ("qc", "align"):
+        check_plan(smeta, stage, "--atlas", atlas, rows=raw)
+    expect_error(smeta, ["'S1'", "smeta qc"], "reassign", "--atlas", atlas, "--dry-run")
 
     expect_error(smeta, ["smeta qc"], "reassign", "--atlas", atlas)
     expect_error(smeta, ["S1", "smeta reassign"], "select", "--atlas", atlas, np=2)
@@ -41,7 +64,9 @@ def body(smeta, folder):
     check("S1" in log and "80 read = " in log, f"the contract is not logged: {log}")
     smeta.run("align", "--atlas", atlas)
     check_apply(smeta, atlas, study, folder)
+    check_plan(smeta, "reassign", "--atlas", atlas, rows=raw)
     smeta.run("reassign", "--atlas", atlas)
+    check_plan(smeta, "select", "--atlas", atlas, rows=[("sm", "80"), ("st", "80")])
     smeta.run("select", "--atlas", atlas, "--set", "select.n_genes=20", "--set", "select.min_samples=1", np=2)
     done = digests(atlas, ["stages/*/*", "joint/*", "manifest.json"])
 

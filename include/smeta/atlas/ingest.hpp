@@ -27,6 +27,10 @@ struct IngestedSample {
     std::map<std::string, ModalityShape> modalities;
 };
 
+/// Bytes of the files that `ingest` may read for a source; IoError where a path does not exist.
+/// Local.
+std::int64_t source_bytes(const SampleSource& source);
+
 /// Reads the sources into the atlas: st and sm as raw/SAMPLE.h5mu, joint files as
 /// joint/SAMPLE.KEY.h5mu. Sources are dealt over ranks and enter in one commit: all of them or,
 /// after any error on any rank, none. Samples that take the place of others are removed first and
