@@ -7,6 +7,16 @@ if(SMETA_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
     set(CMAKE_CXX_COMPILER_LAUNCHER ${SMETA_CCACHE})
 endif()
 
+if(SMETA_SANITIZE STREQUAL "address")
+    # A number that does not fit its integer type is no part of "undefined": parsers convert numbers of strangers.
+    set(smeta_sanitizers -fsanitize=address,undefined,float-cast-overflow)
+    add_compile_options(${smeta_sanitizers} -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g)
+    add_compile_definitions(_GLIBCXX_ASSERTIONS)
+    add_link_options(${smeta_sanitizers})
+elseif(SMETA_SANITIZE)
+    message(FATAL_ERROR "SMETA_SANITIZE is '${SMETA_SANITIZE}'; known: address")
+endif()
+
 add_library(smeta_flags INTERFACE)
 target_compile_options(smeta_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
                                              $<$<BOOL:${SMETA_WERROR}>:-Werror>)

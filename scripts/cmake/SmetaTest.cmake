@@ -1,7 +1,7 @@
 # smeta_test(LAYER MODULE/NAME [NP n...] [THREADS t] [TIMEOUT s] [SLOW] [LIBS lib...])
 #   unit: a GoogleTest program from tests/unit/MODULE/NAME.cpp, run alone
 #   mpi:  from tests/mpi/MODULE/NAME.cpp, run by mpirun on every rank count of NP; rank 0 prints, any failing rank fails all
-# Sets labels, processors, timeout, OMP_NUM_THREADS, binding and, only where they apply, oversubscription and root flags.
+# The target tests_LAYER builds all of a layer. Sets labels, processors, timeout, OMP_NUM_THREADS, binding and, only where they apply, oversubscription and root flags.
 set(SMETA_MPI_FLAGS --bind-to none)
 execute_process(COMMAND id -u OUTPUT_VARIABLE smeta_uid OUTPUT_STRIP_TRAILING_WHITESPACE)
 if(smeta_uid EQUAL 0)
@@ -27,9 +27,16 @@ function(smeta_test LAYER PATH)
     if(NOT ARG_TIMEOUT)
         set(ARG_TIMEOUT 60)
     endif()
+    if(SMETA_SANITIZE)
+        math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * 10")
+    endif()
+    if(NOT TARGET tests_${LAYER})
+        add_custom_target(tests_${LAYER})
+    endif()
     get_filename_component(module ${PATH} DIRECTORY)
     string(REPLACE "/" "_" target "test_${LAYER}_${PATH}")
     add_executable(${target} ${CMAKE_SOURCE_DIR}/tests/${LAYER}/${PATH}.cpp)
+    add_dependencies(tests_${LAYER} ${target})
     target_link_libraries(${target} PRIVATE smeta_test_support ${ARG_LIBS} smeta_flags)
     if(module AND TARGET smeta_${module})
         target_link_libraries(${target} PRIVATE smeta_${module})

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <cmath>
+
 #include "smeta/align/affine.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/io/anndata.hpp"
@@ -50,6 +53,9 @@ Alignment read_alignment(const std::filesystem::path& path) {
         throw core::FormatError({path, "uns/smeta/align/transform", "2 x 3 numbers",
                                  "something else", "run smeta align again"});
     const auto& v = matrix->values;
+    if (!std::all_of(v.begin(), v.end(), [](double value) { return std::isfinite(value); }))
+        throw core::FormatError({path, "uns/smeta/align/transform", "finite numbers",
+                                 "NaN or an infinite one", "run smeta align again"});
     return {text_at(align, "method"),
             {{v[0], v[1], v[3], v[4]}, {v[2], v[5]}},
             text_at(align, "from_unit"),

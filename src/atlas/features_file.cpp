@@ -50,21 +50,30 @@ bool comes_before(const ModalityFeatures& a, const ModalityFeatures& b) {
     return std::pair(rank_of(a.name), a.name) < std::pair(rank_of(b.name), b.name);
 }
 
-void check_features(const FeatureSet& features) {
-    core::check(!features.modalities.empty(), "a run has a modality");
-    core::check(
-        std::is_sorted(features.modalities.begin(), features.modalities.end(), comes_before),
-        "modalities stand in model order: sm, st, others by name");
-    for (const ModalityFeatures& modality : features.modalities) {
-        check_name("modality", modality.name);
+/// What keeps the features from being a run's; empty when nothing does.
+std::string fault_of(const FeatureSet& features) {
+    if (features.modalities.empty()) return "no modality";
+    for (std::size_t m = 0; m < features.modalities.size(); ++m) {
+        const ModalityFeatures& modality = features.modalities[m];
+        if (!is_valid_name(modality.name))
+            return fmt::format("a modality named '{}'", modality.name);
+        if (m > 0 && !comes_before(features.modalities[m - 1], modality))
+            return fmt::format("modality '{}' out of its order: sm, st, others by name",
+                               modality.name);
         const auto& names = modality.names();
-        core::check(
-            std::adjacent_find(names.begin(), names.end(), std::greater_equal<>()) == names.end(),
-            "features ascend bytewise");
-        if (names.empty())
+        if (std::adjacent_find(names.begin(), names.end(), std::greater_equal<>()) != names.end())
+            return fmt::format("features of '{}' that do not ascend bytewise", modality.name);
+    }
+    return {};
+}
+
+void check_features(const FeatureSet& features) {
+    const std::string fault = fault_of(features);
+    core::check(fault.empty(), fault);
+    for (const ModalityFeatures& modality : features.modalities)
+        if (modality.names().empty())
             throw core::ConfigError(
                 fmt::format("no feature of modality '{}' is selected", modality.name));
-    }
 }
 
 void fill_measured(FeatureSet& features, const JointReader& joint, std::int64_t sample) {
@@ -155,6 +164,8 @@ FeatureSet read_features(const std::string& file) {
         modality.measured = Eigen::Map<const core::Matrix<std::uint8_t>>(values.data(), samples,
                                                                          modality.var.rows());
     }
+    if (const std::string fault = fault_of(features); !fault.empty())
+        throw root.error("features of modalities in model order, ascending bytewise", fault);
     check_features(features);
     return features;
 }

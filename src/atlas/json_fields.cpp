@@ -47,9 +47,12 @@ std::string JsonObject::text(const char* field) const {
 std::int64_t JsonObject::count(const char* field) const {
     const auto found = value_->find(field);
     if (found == value_->end()) fail(field, "a number", "nothing");
-    // Unsigned numbers beyond int64 would wrap: they are caught as negative ones are.
-    if (!found->is_number_integer() || found->get<std::int64_t>() < 0)
-        fail(field, "a whole number, 0 or more", found->dump());
+    // Bounded so that sums over files do not overflow. Unsigned numbers beyond int64 would wrap:
+    // they are caught as negative ones are.
+    constexpr std::int64_t kMost = std::int64_t{1} << 45;
+    if (!found->is_number_integer() || found->get<std::int64_t>() < 0 ||
+        found->get<std::int64_t>() > kMost)
+        fail(field, fmt::format("a whole number from 0 to {}", kMost), found->dump());
     return found->get<std::int64_t>();
 }
 

@@ -21,7 +21,7 @@ class JsonObject {
     JsonObject(const Json& value, std::string file, std::string place);
 
     std::string text(const char* field) const;
-    /// At least 0.
+    /// From 0 to 2^45.
     std::int64_t count(const char* field) const;
     core::Hash128 checksum(const char* field) const;
     /// A member object; a missing one is empty.

@@ -12,6 +12,7 @@
 #include "smeta/atlas/names.hpp"
 #include "smeta/core/config.hpp"
 #include "smeta/core/error.hpp"
+#include "smeta/core/toml_nesting.hpp"
 
 namespace smeta::atlas {
 
@@ -48,6 +49,7 @@ class Parser {
 
   private:
     toml::value parse_toml(const std::string& text) const {
+        core::check_toml_nesting(text, file_);
         std::istringstream stream(text);
         try {
             return toml::parse(stream, file_);
@@ -67,7 +69,8 @@ class Parser {
     }
 
     std::string string(const toml::value& value, std::string_view key) const {
-        if (!value.is_string() || value.as_string().str.empty())
+        if (!value.is_string() || value.as_string().str.empty() ||
+            value.as_string().str.find('\0') != std::string::npos)
             fail(value, key, "a text in quotes");
         return value.as_string().str;
     }
@@ -135,6 +138,9 @@ class Parser {
         if (!value.is_table()) fail(value, "obs", "a table such as {platform = \"visium\"}");
         std::map<std::string, std::string> result;
         for (const auto& [key, level] : value.as_table()) {
+            if (!is_valid_name(key)) fail(level, "obs." + key, "a level named by [A-Za-z0-9_.-]");
+            if (level.is_string() && level.as_string().str.find('\0') != std::string::npos)
+                fail(level, "obs." + key, "a text without zero bytes");
             if (level.is_string())
                 result[key] = level.as_string().str;
             else if (level.is_integer())

@@ -6,6 +6,7 @@
 
 #include "smeta/core/config.hpp"
 #include "smeta/core/error.hpp"
+#include "smeta/core/toml_nesting.hpp"
 
 namespace smeta::core {
 
@@ -57,6 +58,7 @@ void apply(ConfigTable& table, const toml::value& value, const std::string& name
 }
 
 toml::value parse(const std::string& text, const std::string& file) {
+    check_toml_nesting(text, file);
     std::istringstream stream(text);
     try {
         return toml::parse(stream, file);
@@ -66,6 +68,25 @@ toml::value parse(const std::string& text, const std::string& file) {
 }
 
 }  // namespace
+
+void check_toml_nesting(std::string_view text, const std::string& file) {
+    constexpr int kMostBrackets = 100;
+    constexpr int kMostDots = 1000;
+    int brackets = 0;
+    int dots = 0;  // since a character that no dotted key has
+    std::int64_t line = 1;
+    for (const char c : text) {
+        line += c == '\n' ? 1 : 0;
+        if (c == '[' || c == '{') ++brackets;
+        if ((c == ']' || c == '}') && brackets > 0) --brackets;
+        if (c == '.')
+            ++dots;
+        else if (c == '\n' || c == ',' || c == '=')
+            dots = 0;
+        if (brackets > kMostBrackets || dots > kMostDots)
+            throw ConfigError(fmt::format("{}:{}: not valid TOML: nested too deep", file, line));
+    }
+}
 
 void ConfigTable::parse_toml(const std::string& text, const std::string& file,
                              const std::vector<std::string>& ignore) {
@@ -80,6 +101,7 @@ void ConfigTable::set_from_text(std::string_view assignment, std::string_view or
         throw ConfigError(fmt::format("{} {}: expected key=value", origin, assignment));
     const std::string name(assignment.substr(0, equals));
     const std::string text(assignment.substr(equals + 1));
+    check_toml_nesting(text, std::string(origin));
     std::istringstream stream("value = " + text + "\n");
     ConfigValue value = text;  // a bare word: train.reduction=fast
     try {

@@ -58,6 +58,7 @@ std::vector<std::int64_t> read_indptr(const H5Group& group, std::int64_t major);
 /// Checks range, sorts each row by column, merges nothing: a repeated column is an error.
 void order_rows(core::CountsCsr& matrix, const H5Group& group);
 std::vector<float> read_float(const H5Dataset& dataset);
-core::MatrixD read_obsm(const H5Group& obsm, const std::string& name);
+/// A matrix of `rows` rows, else FormatError before memory is taken.
+core::MatrixD read_obsm(const H5Group& obsm, const std::string& name, std::int64_t rows);
 
 }  // namespace smeta::io::detail

@@ -12,6 +12,10 @@ namespace smeta::io::detail {
 
 namespace {
 
+// A sparse obsm is made dense: with fewer values stored a small file would ask for much memory.
+constexpr std::int64_t kMostEmpty = 100;
+constexpr std::int64_t kNarrow = 1000;
+
 Shape sparse_shape(const H5Group& group) {
     auto shape = group.integers_attribute("shape");
     if (!shape) shape = group.integers_attribute("h5sparse_shape");
@@ -89,9 +93,9 @@ std::vector<float> read_float(const H5Dataset& dataset) {
 
 std::vector<std::int64_t> read_indptr(const H5Group& group, std::int64_t major) {
     const H5Dataset dataset = group.dataset("indptr");
-    if (!is_integer(dataset.type()) || dataset.shape() != std::vector<std::int64_t>{major + 1})
+    if (!is_integer(dataset.type()) || dataset.shape().size() != 1 || dataset.size() - 1 != major)
         throw dataset.error(
-            fmt::format("{} integers (rows + 1)", major + 1),
+            fmt::format("one integer more than the {} rows", major),
             fmt::format("{} of type {}", dataset.size(), to_string(dataset.type())));
     auto indptr = dataset.read<std::int64_t>();
     if (indptr[0] != 0) throw dataset.error("0 at the start", std::to_string(indptr[0]));
@@ -144,11 +148,17 @@ MatrixValues read_matrix(const H5Group& parent, std::string_view name) {
     return core::transpose(read_compressed(group, shape.cols, shape.rows));
 }
 
-core::MatrixD read_obsm(const H5Group& obsm, const std::string& name) {
+core::MatrixD read_obsm(const H5Group& obsm, const std::string& name, std::int64_t rows) {
+    const auto require_rows = [&](std::int64_t found) {
+        if (found != rows)
+            throw obsm.error(fmt::format("{} rows in '{}', as in obs", rows, name),
+                             std::to_string(found));
+    };
     if (obsm.kind(name) == H5Kind::Group) {
         const std::string encoding = encoding_of(obsm.group(name));
         if (encoding == "dataframe") {
             const Frame frame = read_frame(obsm, name);
+            require_rows(frame.rows());
             core::MatrixD matrix(frame.rows(), static_cast<Eigen::Index>(frame.columns.size()));
             for (std::size_t c = 0; c < frame.columns.size(); ++c) {
                 const auto column = frame.as_number(frame.columns[c].first, obsm.file());
@@ -157,6 +167,14 @@ core::MatrixD read_obsm(const H5Group& obsm, const std::string& name) {
             }
             return matrix;
         }
+        const Shape shape = matrix_shape(obsm, name);
+        require_rows(shape.rows);
+        const auto stored = obsm.group(name).dataset("indices").size();
+        if (shape.rows > 0 && shape.cols > kMostEmpty * (stored + 1) / shape.rows + kNarrow)
+            throw obsm.error(
+                fmt::format("at least one value stored in {} of '{}'", kMostEmpty, name),
+                fmt::format("{} in {} x {}", stored, shape.rows, shape.cols),
+                "write it as a dense matrix");
         return to_dense(read_matrix(obsm, name)).cast<double>();
     }
     const H5Dataset dataset = obsm.dataset(name);
@@ -164,6 +182,7 @@ core::MatrixD read_obsm(const H5Group& obsm, const std::string& name) {
         throw dataset.error("a matrix of numbers",
                             fmt::format("{} dimensions of type {}", dataset.shape().size(),
                                         to_string(dataset.type())));
+    require_rows(dataset.shape()[0]);
     const auto values = dataset.read<double>();
     const std::int64_t cols = dataset.shape().size() == 2 ? dataset.shape()[1] : 1;
     return Eigen::Map<const core::MatrixD>(values.data(), dataset.shape()[0], cols);

@@ -209,20 +209,20 @@ void read_obsm_group(const H5Group& group, AnnData& data) {
             if (dataset.is_null() || dataset.shape().size() > 2) continue;
             if (dataset.type() == H5Type::Float32) data.float_obsm.push_back(name);
         }
-        core::MatrixD matrix = detail::read_obsm(group, name);
-        if (matrix.rows() != data.obs.rows())
-            throw group.error(fmt::format("{} rows in '{}', as in obs", data.obs.rows(), name),
-                              std::to_string(matrix.rows()));
-        data.obsm.emplace(name, std::move(matrix));
+        data.obsm.emplace(name, detail::read_obsm(group, name, data.obs.rows()));
     }
 }
 
-void check_matrix(const H5Group& group, const MatrixValues& values, const AnnData& data,
-                  const std::string& name) {
-    if (rows(values) != data.obs.rows() || cols(values) != data.var.rows())
-        throw group.error(fmt::format("{} of {} x {}, as obs and var say", name, data.obs.rows(),
-                                      data.var.rows()),
-                          fmt::format("{} x {}", rows(values), cols(values)));
+/// A matrix of the shape that obs and var say: memory is taken for no other.
+MatrixValues read_shaped(const H5Group& group, const std::string& name, std::int64_t rows,
+                         std::int64_t cols) {
+    const detail::Shape shape = detail::matrix_shape(group, name);
+    if (shape.rows != rows || shape.cols != cols)
+        throw core::FormatError(
+            {group.file(), fmt::format("{}/{}", group.path() == "/" ? "" : group.path(), name),
+             fmt::format("{} x {} values, as obs and var say", rows, cols),
+             fmt::format("{} x {}", shape.rows, shape.cols), ""});
+    return detail::read_matrix(group, name);
 }
 
 }  // namespace
@@ -244,7 +244,12 @@ Frame read_frame(const H5Group& parent, std::string_view name) {
         std::erase_if(*order,
                       [&](const auto& link) { return link == index || link == "__categories"; });
     }
+    std::unordered_set<std::string_view> seen;
     for (const auto& column : *order) {
+        if (column.find('/') != std::string::npos || column == "_index" ||
+            !seen.insert(column).second)
+            throw group.error("every column once in column-order, named without '/'",
+                              fmt::format("'{}'", column));
         ColumnValues values = read_column(group, column);
         if (length(values) != frame.rows())
             throw group.error(fmt::format("{} values in column '{}'", frame.rows(), column),
@@ -262,29 +267,18 @@ AnnData read_anndata(const H5Group& group) {
     AnnData data;
     data.obs = read_frame(group, "obs");
     data.var = read_frame(group, "var");
-    if (detail::has_values(group, "X")) {
-        data.x = detail::read_matrix(group, "X");
-        check_matrix(group, *data.x, data, "X");
-    }
+    const std::int64_t rows = data.obs.rows();
+    if (detail::has_values(group, "X")) data.x = read_shaped(group, "X", rows, data.var.rows());
     if (group.kind("layers") == H5Kind::Group) {
         const H5Group layers = group.group("layers");
-        for (const auto& name : layers.links()) {
-            MatrixValues values = detail::read_matrix(layers, name);
-            check_matrix(layers, values, data, name);
-            data.layers.emplace(name, std::move(values));
-        }
+        for (const auto& name : layers.links())
+            data.layers.emplace(name, read_shaped(layers, name, rows, data.var.rows()));
     }
     if (group.kind("obsm") == H5Kind::Group) read_obsm_group(group.group("obsm"), data);
     if (group.kind("obsp") == H5Kind::Group) {
         const H5Group obsp = group.group("obsp");
-        for (const auto& name : obsp.links()) {
-            core::CountsCsr pairs = to_csr(detail::read_matrix(obsp, name));
-            if (pairs.rows != data.obs.rows() || pairs.cols != data.obs.rows())
-                throw obsp.error(
-                    fmt::format("{0} x {0} pairs of spots in '{1}'", data.obs.rows(), name),
-                    fmt::format("{} x {}", pairs.rows, pairs.cols));
-            data.obsp.emplace(name, std::move(pairs));
-        }
+        for (const auto& name : obsp.links())
+            data.obsp.emplace(name, to_csr(read_shaped(obsp, name, rows, rows)));
     }
     data.uns = read_uns(group, "uns");
     return data;

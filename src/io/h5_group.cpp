@@ -13,14 +13,16 @@ using detail::H5Id;
 
 namespace {
 
-/// Links of "a/b/c"; empty parts are refused.
+/// Links of "a/b/c"; nothing when a part is empty, "." or has a zero byte, since no link has such a
+/// name.
 std::vector<std::string> split_path(std::string_view name) {
     std::vector<std::string> parts;
     while (true) {
         const std::size_t slash = name.find('/');
         parts.emplace_back(name.substr(0, slash));
-        core::check(!parts.back().empty() && parts.back() != ".",
-                    "a name inside an HDF5 file has no empty parts");
+        if (parts.back().empty() || parts.back() == "." ||
+            parts.back().find('\0') != std::string::npos)
+            return {};
         if (slash == std::string_view::npos) return parts;
         name.remove_prefix(slash + 1);
     }
@@ -41,7 +43,8 @@ H5Kind link_kind(hid_t group, const std::string& name) {
         H5Eclear2(H5E_DEFAULT);
         return H5Kind::Refused;
     }
-    if (info.type == H5O_TYPE_GROUP) return H5Kind::Group;
+    // A group with several links may lie inside itself: walking down would not end.
+    if (info.type == H5O_TYPE_GROUP) return info.rc > 1 ? H5Kind::Refused : H5Kind::Group;
     return info.type == H5O_TYPE_DATASET ? H5Kind::Dataset : H5Kind::Refused;
 }
 
@@ -53,8 +56,9 @@ struct Parent {
 };
 
 Parent find_parent(hid_t group, std::string_view path) {
-    const auto parts = split_path(path);
+    const auto parts = split_path(path);  // the path may come from the file itself
     Parent parent;
+    if (parts.empty()) return parent;
     for (std::size_t i = 0; i < parts.size(); ++i) {
         const hid_t at = i == 0 ? group : parent.id.get();
         parent.name = parts[i];
@@ -84,7 +88,8 @@ std::string_view to_string(H5Kind kind) {
         case H5Kind::Refused:
             break;
     }
-    return "a soft, external or damaged link, which smeta does not follow";
+    return "a soft, external or damaged link, or a second link to a group, which smeta does not "
+           "follow";
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 
 #include <fmt/format.h>
@@ -16,6 +17,9 @@ namespace smeta::io {
 namespace {
 
 constexpr std::uint64_t kLargestImage = std::uint64_t{1} << 30;
+// Deflate packs at most 1,032 to 1; one bit of a palette becomes three bytes.
+constexpr std::uint64_t kLargestRatio = 1032 * 24;
+constexpr std::uint64_t kSmallImage = std::uint64_t{1} << 20;
 
 struct CloseFile {
     void operator()(std::FILE* file) const { std::fclose(file); }
@@ -62,6 +66,10 @@ Image read_png(const std::string& path) {
     const std::uint64_t bytes =
         std::uint64_t{reader.png.height} * reader.png.width * image.channels;
     if (bytes > kLargestImage) refuse(fmt::format("{} x {} pixels", image.height, image.width));
+    std::error_code code;
+    const auto stored = static_cast<std::uint64_t>(std::filesystem::file_size(path, code));
+    if (!code && bytes > kSmallImage && bytes / kLargestRatio > stored)
+        refuse(fmt::format("{} x {} pixels in {} bytes", image.height, image.width, stored));
     reader.png.format = format_of(image.channels);
     image.values.resize(bytes);
     if (png_image_finish_read(&reader.png, nullptr, image.values.data(), 0, nullptr) == 0)

@@ -73,7 +73,10 @@ AnnDataReader::AnnDataReader(const std::string& path, std::string_view modality)
     const auto length = [&](const char* axis) {
         const H5Group frame = state.group.group(axis);
         const std::string index = frame.text_attribute("_index").value_or("_index");
-        return frame.dataset(index).size();
+        const H5Dataset names = frame.dataset(index);
+        if (names.shape().size() != 1)
+            throw names.error("one dimension", fmt::format("{}", names.shape().size()));
+        return names.size();
     };
     state.rows = length("obs");
     state.cols = length("var");
@@ -94,7 +97,7 @@ AnnDataReader::AnnDataReader(const std::string& path, std::string_view modality)
                       "write X as CSR: adata.X = adata.X.tocsr()");
     state.indptr = detail::read_indptr(x, state.rows);
     for (const char* member : {"data", "indices"})
-        if (x.dataset(member).size() != state.indptr.back())
+        if (x.dataset(member).shape() != std::vector<std::int64_t>{state.indptr.back()})
             throw x.dataset(member).error(
                 fmt::format("{} entries (the end of indptr)", state.indptr.back()),
                 std::to_string(x.dataset(member).size()));
@@ -133,11 +136,7 @@ bool AnnDataReader::has_obsm(std::string_view name) const {
 }
 
 core::MatrixD AnnDataReader::obsm(std::string_view name) const {
-    core::MatrixD matrix = detail::read_obsm(state_->group.group("obsm"), std::string(name));
-    if (matrix.rows() != state_->rows)
-        throw state_->group.error(fmt::format("obsm '{}' of {} rows", name, state_->rows),
-                                  std::to_string(matrix.rows()));
-    return matrix;
+    return detail::read_obsm(state_->group.group("obsm"), std::string(name), state_->rows);
 }
 
 core::CountsCsr AnnDataReader::x_rows(std::int64_t first, std::int64_t last) const {

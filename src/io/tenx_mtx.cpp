@@ -1,3 +1,4 @@
+#include <cmath>
 #include <filesystem>
 #include <limits>
 
@@ -85,6 +86,8 @@ std::vector<Entry> read_entries(const std::string& path, std::int64_t features,
     if (rows != static_cast<double>(features) || columns != static_cast<double>(barcodes))
         refuse(fmt::format("{} features and {} barcodes", features, barcodes),
                fmt::format("{} by {}", rows, columns));
+    if (!(count >= 0 && count <= rows * columns))
+        refuse(fmt::format("at most {} entries", rows * columns), fmt::format("{}", count));
     std::vector<Entry> entries;
     core::Progress progress(fmt::format("reading {}", path), static_cast<std::int64_t>(count));
     while (lines.next(line)) {
@@ -92,7 +95,8 @@ std::vector<Entry> read_entries(const std::string& path, std::int64_t features,
         rest = line;
         const double feature = next_number(rest);
         const double barcode = next_number(rest);
-        if (!(feature >= 1 && feature <= rows && barcode >= 1 && barcode <= columns))
+        if (!(feature >= 1 && feature <= rows && barcode >= 1 && barcode <= columns) ||
+            feature != std::floor(feature) || barcode != std::floor(barcode))
             refuse("a position inside the matrix", fmt::format("'{}'", line.substr(0, 60)));
         entries.push_back({static_cast<std::int64_t>(barcode) - 1,
                            static_cast<std::int32_t>(feature) - 1,

@@ -1,5 +1,6 @@
 #include "smeta/io/text_table.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -10,12 +11,21 @@
 
 #include "smeta/core/error.hpp"
 
+#include "h5_impl.hpp"
+
 namespace smeta::io {
 
 namespace {
 
 constexpr std::size_t kBufferBytes = 256 * 1024;
 constexpr std::size_t kLongestLine = std::size_t{1} << 30;
+
+/// ASCII without zero bytes; a loop without branches, since most lines are.
+bool is_plain(std::string_view text) {
+    bool plain = true;
+    for (const char c : text) plain &= static_cast<signed char>(c) > 0;
+    return plain;
+}
 
 }  // namespace
 
@@ -99,6 +109,9 @@ bool LineReader::next(std::string_view& line) {
     if (s.line_number == 0 && line.starts_with("\xEF\xBB\xBF")) line.remove_prefix(3);
     if (line.ends_with('\r')) line.remove_suffix(1);
     ++s.line_number;
+    if (!is_plain(line) && (line.find('\0') != std::string_view::npos || !detail::is_utf8(line)))
+        throw core::FormatError({s.path, fmt::format("line {}", s.line_number), "UTF-8 text",
+                                 "other bytes", "save the table with the encoding UTF-8"});
     return true;
 }
 
@@ -141,20 +154,21 @@ void TextTable::split_plain(std::string_view line, std::vector<std::string_view>
 }
 
 void TextTable::split_quoted(std::string_view line, std::vector<std::string_view>& fields) {
-    const auto open_quotes = [](std::string_view text) {
-        std::size_t count = 0;
-        for (const char c : text) count += c == '"';
-        return count % 2 == 1;
+    const auto has_odd_quotes = [](std::string_view text) {
+        return std::count(text.begin(), text.end(), '"') % 2 == 1;
     };
     record_.assign(line);
     const std::int64_t first_line = lines_.line_number();
-    while (open_quotes(record_)) {
+    for (bool open = has_odd_quotes(line); open;) {
         std::string_view more;
-        if (!lines_.next(more))
+        const bool ended = !lines_.next(more);
+        if (ended || record_.size() + more.size() > kLongestLine)
             throw core::FormatError({path(), fmt::format("line {}", first_line),
-                                     "quotes that are closed", "the end of the file", ""});
+                                     "quotes that are closed",
+                                     ended ? "the end of the file" : "1 GiB without an end", ""});
         record_ += '\n';
         record_ += more;
+        open = open != has_odd_quotes(more);
     }
     unquoted_.clear();
     unquoted_.reserve(record_.size());  // the views below point into it

@@ -83,8 +83,13 @@ std::map<std::string, double> read_scalefactors(const std::string& spatial) {
     const nlohmann::json json = nlohmann::json::parse(file, nullptr, false);
     if (!json.is_object())
         throw core::FormatError({path, "", "a JSON object of scale factors", "other text", ""});
+    // A name becomes a link in HDF5 files, which has no '/' and no zero byte.
+    const auto is_link = [](const std::string& name) {
+        return !name.empty() && name != "." && name.find('/') == std::string::npos &&
+               name.find('\0') == std::string::npos;
+    };
     for (const auto& [name, value] : json.items())
-        if (value.is_number()) factors[name] = value.get<double>();
+        if (value.is_number() && is_link(name)) factors[name] = value.get<double>();
     return factors;
 }
 

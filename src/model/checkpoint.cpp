@@ -9,6 +9,8 @@
 
 #include <boost/archive/binary_iarchive.hpp>
 #include <boost/archive/binary_oarchive.hpp>
+#include <boost/archive/impl/basic_binary_iarchive.ipp>
+#include <boost/archive/impl/basic_binary_iprimitive.ipp>
 #include <boost/iostreams/device/array.hpp>
 #include <boost/iostreams/stream.hpp>
 #include <boost/serialization/string.hpp>
@@ -19,6 +21,50 @@
 #include "smeta/core/hash.hpp"
 #include "smeta/core/log.hpp"
 #include "smeta/io/atomic_file.hpp"
+
+namespace smeta::model::detail {
+
+/// Reads as binary_iarchive does, but takes no memory for more elements than the content has bytes.
+class BoundedArchive
+    : public boost::archive::binary_iarchive_impl<BoundedArchive, char, std::char_traits<char>> {
+    using Base = boost::archive::binary_iarchive_impl<BoundedArchive, char, std::char_traits<char>>;
+    friend class boost::archive::detail::interface_iarchive<BoundedArchive>;
+    friend class boost::archive::basic_binary_iarchive<BoundedArchive>;
+    friend class boost::archive::load_access;
+
+  public:
+    BoundedArchive(std::istream& stream, std::size_t bytes) : Base(stream, 0), bytes_(bytes) {
+        init(0);
+    }
+
+  private:
+    template <class T>
+    void load_override(T& value) {
+        Base::load_override(value);
+    }
+    void load_override(boost::serialization::collection_size_type& size) {
+        Base::load_override(size);
+        require(size);
+    }
+    void load_override(std::string& text) {
+        std::size_t size = 0;
+        this->load(size);
+        require(size);
+        text.resize(size);
+        if (size > 0) this->load_binary(text.data(), size);
+    }
+    void require(std::size_t size) const {
+        if (size > bytes_)
+            throw boost::archive::archive_exception(
+                boost::archive::archive_exception::input_stream_error, "a size beyond the content");
+    }
+    std::size_t bytes_;
+};
+
+}  // namespace smeta::model::detail
+
+// As binary_iarchive: vectors of numbers in one piece.
+BOOST_SERIALIZATION_USE_ARRAY_OPTIMIZATION(smeta::model::detail::BoundedArchive)
 
 namespace smeta::model {
 
@@ -112,7 +158,7 @@ TrainState decode_checkpoint(std::span<const char> bytes, const std::string& fil
     try {
         boost::iostreams::stream<boost::iostreams::array_source> stream(payload.data(),
                                                                         payload.size());
-        boost::archive::binary_iarchive archive(stream);
+        detail::BoundedArchive archive(stream, payload.size());
         archive >> state;
     } catch (const boost::archive::archive_exception& error) {
         throw damaged("an archive of this version of Boost.Serialization", error.what());

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -66,6 +68,44 @@ std::string text(const io::H5Object& object, const std::string& name) {
     return required(object, name, object.text_attribute(name));
 }
 
+/// A width of the network. No tensor of a sound file has more elements than the file has floats.
+std::int32_t width(const io::H5Object& object, const std::string& name, std::int64_t found) {
+    const auto most = std::min<std::int64_t>(
+        static_cast<std::int64_t>(std::filesystem::file_size(object.file()) / sizeof(float)),
+        std::numeric_limits<std::int32_t>::max());
+    if (found < 0 || found > most)
+        throw object.error(fmt::format("'{}' from 0 to {}", name, most), fmt::format("{}", found));
+    return static_cast<std::int32_t>(found);
+}
+std::int32_t width(const io::H5Object& object, const std::string& name) {
+    return width(object, name, integer(object, name));
+}
+
+/// Refuses a network whose tensors are larger than the file before memory is taken for them.
+void check_sizes(const io::H5Group& root, const NetworkOptions& network) {
+    check_network(network);
+    const auto fits = [&](const std::string& name, std::int64_t in, std::int64_t out) {
+        const std::int64_t most =
+            static_cast<std::int64_t>(std::filesystem::file_size(root.file()) / sizeof(float));
+        if (out != 0 && in > most / out)
+            throw root.error(fmt::format("{} of at most {} elements", name, most),
+                             fmt::format("{} x {}", in, out));
+    };
+    for (std::size_t i = 1; i < network.hidden.size(); ++i)
+        fits("a hidden layer", network.hidden[i - 1], network.hidden[i]);
+    for (const ModalityBlock& block : network.blocks) {
+        fits("encoder of " + block.name, block.features, network.hidden.front());
+        fits("decoder of " + block.name, block.features, network.hidden.back());
+    }
+    std::int64_t code = network.latent;
+    for (const std::int32_t categories : network.batch_categories) {
+        const bool one_hot = network.batch_encoding == BatchEncoding::OneHot;
+        if (!one_hot) fits("a batch embedding", categories, network.embedding_size);
+        code += one_hot ? categories : network.embedding_size;
+    }
+    fits("the latent layer", code, network.hidden.back());
+}
+
 template <class E>
 E choice(const io::H5Object& object, const std::string& name) {
     const std::string found = text(object, name);
@@ -115,19 +155,20 @@ void write_network(io::H5Group& root, const NetworkOptions& network) {
 
 NetworkOptions read_network(const io::H5Group& root) {
     NetworkOptions network;
-    network.latent = static_cast<std::int32_t>(integer(root, "latent"));
+    network.latent = width(root, "latent");
     const auto hidden = required(root, "hidden", root.integers_attribute("hidden"));
-    network.hidden.assign(hidden.begin(), hidden.end());
+    network.hidden.clear();
+    for (const std::int64_t units : hidden) network.hidden.push_back(width(root, "hidden", units));
     network.dropout = number(root, "dropout");
     network.batch_encoding = choice<BatchEncoding>(root, "batch_encoding");
-    network.embedding_size = static_cast<std::int32_t>(integer(root, "embedding_size"));
+    network.embedding_size = width(root, "embedding_size");
     network.mmd_weight = number(root, "mmd_weight");
     const io::H5Group modalities = root.group("modalities");
     for (std::size_t m = 0; m < modalities.links().size(); ++m) {
         const io::H5Group group = modalities.group(std::to_string(m));
         ModalityBlock block;
         block.name = text(group, "name");
-        block.features = static_cast<std::int32_t>(integer(group, "features"));
+        block.features = width(group, "features");
         block.likelihood = choice<Likelihood>(group, "likelihood");
         block.transform = choice<InputTransform>(group, "transform");
         block.mean_head = choice<MeanHead>(group, "mean_head");
@@ -198,6 +239,12 @@ LoadedModel read_model(const std::filesystem::path& path) {
         context.mean_inputs.push_back(means.has(name) ? means.dataset(name).read<float>()
                                                       : std::vector<float>{});
     }
+    check_sizes(root, network);
+    for (std::size_t m = 0; m < network.blocks.size(); ++m)
+        if (const auto size = context.mean_inputs[m].size();
+            size != 0 && size != static_cast<std::size_t>(network.blocks[m].features))
+            throw means.error(fmt::format("{} means in '{}'", network.blocks[m].features, m),
+                              fmt::format("{}", size));
     LoadedModel loaded{Cvae<float>(std::move(network)), std::move(context)};
     read_arena(root.group("parameters"), loaded.cvae.values());
     read_arena(root.group("running"), loaded.cvae.running());

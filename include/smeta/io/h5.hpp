@@ -15,11 +15,11 @@
 /// RAII over HDF5 without hdf5.h. HDF5 is not thread-safe: only the main thread calls anything
 /// here.
 ///
-/// Files are opened as untrusted: soft, external and user-defined links, virtual datasets, external
-/// storage and filters that need a plugin are refused, and a dataset that declares far more than it
-/// stores is not allocated. Errors: IoError where the operating system refused (missing file, disk
-/// full), FormatError (file, object, expected, found, hint) where the content is wrong; the text of
-/// HDF5's own error stack is part of the message.
+/// Files are opened as untrusted: soft, external and user-defined links, groups with several links,
+/// virtual datasets, external storage and filters that need a plugin are refused, and a dataset
+/// that declares far more than it stores is not allocated. Errors: IoError where the operating
+/// system refused (missing file, disk full), FormatError (file, object, expected, found, hint)
+/// where the content is wrong; the text of HDF5's own error stack is part of the message.
 namespace smeta::io {
 
 /// A collective write failed: HDF5's state in this process is broken, and closing or finalising may
@@ -73,8 +73,8 @@ constexpr H5Type h5_type() {
     if constexpr (std::same_as<T, std::uint64_t>) return H5Type::UInt64;
 }
 
-/// What a link in a group leads to. Soft, external and user-defined links are Refused: opening one
-/// throws.
+/// What a link in a group leads to. Soft, external and user-defined links and groups with several
+/// links (one may lie inside itself) are Refused: opening one throws.
 enum class H5Kind { Missing, Group, Dataset, Refused };
 
 /// How a dataset is stored.

@@ -21,7 +21,7 @@ class LineReader {
     LineReader& operator=(LineReader&&) noexcept;
 
     /// The next line into `line` (valid until the next call); false at the end. Throws FormatError
-    /// for damaged gzip data.
+    /// for damaged gzip data and text that is not UTF-8.
     bool next(std::string_view& line);
     /// Number of the line last returned, from 1.
     std::int64_t line_number() const;

@@ -1,5 +1,7 @@
 #include "smeta/align/affine.hpp"
 
+#include <cmath>
+
 #include <gtest/gtest.h>
 
 #include "smeta/core/error.hpp"
@@ -46,6 +48,8 @@ TEST(Alignment, IsReadAsItWasWritten) {
     EXPECT_EQ(read.transform, kTransform);
     EXPECT_EQ(read.from_unit, "raster");
     EXPECT_EQ(read.to_unit, "pixel");
+    align::write_alignment(folder / "n.h5", {"given", {{NAN, 0, 0, 1}, {0, 0}}, "", ""});
+    EXPECT_THROW(align::read_alignment(folder / "n.h5"), core::FormatError);
     io::write_h5ad((folder / "b.h5").string(), {});
     EXPECT_THROW(align::read_alignment(folder / "b.h5"), core::FormatError);
 }

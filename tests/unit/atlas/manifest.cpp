@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <limits>
 
 #include <gtest/gtest.h>
 
@@ -100,6 +101,15 @@ TEST(Manifest, refuses_what_is_not_a_manifest) {
     problem_of(replaced(text, "0123456789abcdef", "0123456789ABCDEF"));
     problem_of(replaced(text, "\"S-1\"", "\"S 1\""));
     problem_of(replaced(text, "stages/select/f.h5", "raw/S-1.h5mu"));
+}
+
+TEST(Manifest, refuses_counts_whose_sum_would_overflow) {
+    for (const std::int64_t rows :
+         {std::int64_t{1} << 46, std::numeric_limits<std::int64_t>::max()}) {
+        Manifest manifest = example();
+        manifest.samples["S-1"].stages["raw"].files.front().rows = rows;
+        EXPECT_THROW(parse_manifest(to_json(manifest), "m"), core::FormatError) << rows;
+    }
 }
 
 TEST(Manifest, refuses_paths_that_leave_the_atlas) {

@@ -55,6 +55,20 @@ epochs = 3
     EXPECT_EQ(study.samples[1].joint, "dir/all.h5ad");
 }
 
+TEST(Study, LevelsAndTextsThatNoFileCanHoldAreRefused) {
+    const std::string sample = "[[sample]]\nname = \"A\"\nst = \"a\"\n";
+    EXPECT_NE(message_of(sample + "obs = {\"a/b\" = 1}").find("study.toml:4: 'obs.a/b'"),
+              std::string::npos);
+    EXPECT_NE(message_of(sample + "obs = {a = \"b\\u0000\"}").find("without zero bytes"),
+              std::string::npos);
+    EXPECT_NE(message_of(sample + "labels = \"b\\u0000\"").find("'labels'"), std::string::npos);
+}
+
+TEST(Study, NestingThatWouldOverflowTheStackIsRefused) {
+    EXPECT_NE(message_of("\nrun = " + std::string(100'000, '{')).find("study.toml:2"),
+              std::string::npos);
+}
+
 TEST(Study, TakesBothShapesOfATransform) {
     const std::string head = "[[sample]]\nname = \"A\"\nst = \"x\"\nalign.transform = ";
     const auto wide = parse_study(head + "[[1, 2, 5], [3, 4, 6]]\n", "s.toml");

@@ -125,6 +125,21 @@ TEST(ConfigTest, invalid_toml_is_a_config_error) {
               std::string::npos);
 }
 
+TEST(ConfigTest, nesting_that_would_overflow_the_stack_is_refused) {
+    Example e;
+    auto table = e.table();
+    std::string dotted = "a";
+    for (int depth = 0; depth < 100'000; ++depth) dotted += ".a";
+    for (const std::string& text :
+         {"x = " + std::string(100'000, '['), "[" + dotted + "]\n", dotted + " = 1\n"})
+        EXPECT_NE(error_of([&] { table.parse_toml("\n" + text, "f.toml"); }).find("f.toml:2"),
+                  std::string::npos);
+    EXPECT_NE(error_of([&] {
+                  table.set_from_text("a=" + std::string(100'000, '['), "--set");
+              }).find("nested too deep"),
+              std::string::npos);
+}
+
 TEST(ConfigTest, sizes) {
     EXPECT_EQ(parse_size("4G"), std::int64_t{4} << 30);
     EXPECT_EQ(parse_size("1.5MiB"), 3 << 19);

@@ -1,4 +1,5 @@
 #include <functional>
+#include <limits>
 
 #include <gtest/gtest.h>
 
@@ -173,6 +174,26 @@ const std::vector<Refused> kRefused{
      "/obs"},
     {"missing_index", [](H5Group& root) { root.group("obs").remove("_index"); }, "/obs"},
     {"missing_column", [](H5Group& root) { root.group("obs").remove("depth"); }, "/obs/depth"},
+    {"column_named_as_a_path",
+     [](H5Group& root) {
+         const std::vector<std::string> order{"batch/codes"};
+         root.group("obs").set_attribute("column-order", std::span<const std::string>(order));
+     },
+     "/obs"},
+    {"column_without_a_name",
+     [](H5Group& root) {
+         const std::vector<std::string> order{""};
+         root.group("obs").set_attribute("column-order", std::span<const std::string>(order));
+     },
+     "/obs"},
+    {"column_twice",
+     [](H5Group& root) {
+         const std::vector<std::string> order{"depth", "depth"};
+         root.group("obs").set_attribute("column-order", std::span<const std::string>(order));
+     },
+     "/obs"},
+    {"index_named_as_a_path",
+     [](H5Group& root) { root.group("obs").set_attribute("_index", "//"); }, "/obs"},
     {"short_column",
      [](H5Group& root) {
          replace<double>(root.group("obs"), "depth", {1, 2});
@@ -196,6 +217,29 @@ const std::vector<Refused> kRefused{
     {"obsm_of_other_rows",
      [](H5Group& root) {
          replace<double>(root.group("obsm"), "spatial", {1, 2});
+     },
+     "/obsm"},
+    {"sparse_obsm_of_vast_width",
+     [](H5Group& root) {
+         H5Group obsm = root.group("obsm");
+         write_matrix(obsm, "wide", counts());
+         const std::vector<std::int64_t> shape{3, 1'000'000'000};
+         root.group("obsm/wide").set_attribute("shape", std::span<const std::int64_t>(shape));
+     },
+     "/obsm"},
+    {"csc_of_vast_height",
+     [](H5Group& root) {
+         root.group("X").set_attribute("encoding-type", "csc_matrix");
+         const std::vector<std::int64_t> shape{2'147'483'647, 3};
+         root.group("X").set_attribute("shape", std::span<const std::int64_t>(shape));
+     },
+     "/"},
+    {"more_rows_than_numbers",
+     [](H5Group& root) {
+         H5Group obsm = root.group("obsm");
+         write_matrix(obsm, "long", counts());
+         const std::vector<std::int64_t> shape{std::numeric_limits<std::int64_t>::max(), 3};
+         root.group("obsm/long").set_attribute("shape", std::span<const std::int64_t>(shape));
      },
      "/obsm"},
     {"no_var", [](H5Group& root) { root.remove("var"); }, "/var"},
@@ -326,6 +370,18 @@ TEST(AnnDataRows, RefuseWhatTheWholeReaderRefuses) {
         replace<std::int64_t>(root.group("X"), "indptr", {0, 3, 2, 5});
     });
     EXPECT_THROW(AnnDataReader{falls}, core::FormatError);
+    const std::string flat = mutated(folder, [](H5Group& root) {
+        H5Group x = root.group("X");
+        x.remove("data");
+        const std::vector<std::int64_t> shape{1, 5};
+        x.write<float>("data", shape, std::vector<float>{1, 2, 3, 4, 5});
+    });
+    EXPECT_THROW(AnnDataReader{flat}, core::FormatError);
+    const std::string endless = mutated(folder, [](H5Group& root) {
+        const std::vector<std::int64_t> shape{std::numeric_limits<std::int64_t>::max(), 3};
+        root.group("X").set_attribute("shape", std::span<const std::int64_t>(shape));
+    });
+    EXPECT_THROW(AnnDataReader{endless}, core::FormatError);
     const std::string legacy = mutated(folder, kAccepted[5].mutate);
     EXPECT_EQ(AnnDataReader(legacy).x_rows(0, 3), counts());
 }

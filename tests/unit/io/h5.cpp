@@ -210,6 +210,17 @@ TEST_F(H5Hostile, LinksThatLeaveTheFileOrPointAreRefused) {
     }
 }
 
+TEST_F(H5Hostile, GroupsWithSeveralLinksAreRefused) {
+    for (const char* name : {"in_itself", "alone"})
+        H5Gclose(H5Gcreate2(raw, name, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    H5Lcreate_hard(raw, "in_itself", raw, "in_itself/again", H5P_DEFAULT, H5P_DEFAULT);
+    H5Fclose(raw);
+    const H5File file = H5File::open(path);
+    EXPECT_EQ(file.root().kind("in_itself"), io::H5Kind::Refused);
+    EXPECT_EQ(file.root().kind("alone"), io::H5Kind::Group);
+    EXPECT_THROW((void)file.root().group("in_itself"), core::FormatError);
+}
+
 TEST_F(H5Hostile, VirtualAndExternalStorageAreRefused) {
     const hsize_t size = 5;
     const hid_t space = H5Screate_simple(1, &size, nullptr);

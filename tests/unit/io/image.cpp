@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include <gtest/gtest.h>
+#include <zlib.h>
 
 #include "smeta/core/error.hpp"
 
@@ -32,6 +33,34 @@ TEST(Image, RefusesWhatIsNoPng) {
     EXPECT_THROW(read_png(folder / "absent.png"), core::IoError);
     EXPECT_THROW(write_png((folder / "none" / "a.png").string(), Image{1, 1, 1, {0}}),
                  core::IoError);
+}
+
+TEST(Image, RefusesManyPixelsInFewBytes) {
+    const test::TemporaryFolder folder;
+    const std::string path = folder / "a.png";
+    write_png(path, Image{2, 2, 3, std::vector<std::uint8_t>(12, 9)});
+    std::string bytes;
+    {
+        std::ifstream file(path, std::ios::binary);
+        bytes.assign(std::istreambuf_iterator<char>(file), {});
+    }
+    const std::size_t header = bytes.find("IHDR");
+    const auto put = [&](std::size_t at, std::uint32_t value) {
+        for (std::size_t i = 0; i < 4; ++i)
+            bytes[at + i] = static_cast<char>(value >> (24 - 8 * i));
+    };
+    put(header + 4, 17'000);
+    put(header + 8, 17'000);
+    const auto* named = reinterpret_cast<const unsigned char*>(bytes.data() + header);
+    put(header + 17, static_cast<std::uint32_t>(crc32(0, named, 17)));
+    std::ofstream(path, std::ios::binary) << bytes;
+    try {
+        read_png(path);
+        FAIL() << "867 MB from " << bytes.size() << " bytes";
+    } catch (const core::FormatError& error) {
+        EXPECT_NE(error.problem().found.find("17000 x 17000 pixels in"), std::string::npos)
+            << error.what();
+    }
 }
 
 TEST(Image, DownsampleTakesRoundedMeansOfBoxes) {

@@ -51,6 +51,36 @@ TEST(TextTable, ReadsByteOrderMarkCarriageReturnsAndNoFinalLineFeed) {
     EXPECT_EQ(all_rows(path), (Rows{{"x", "y"}, {"1", "2"}}));
 }
 
+TEST(TextTable, OnlyUtf8IsText) {
+    const test::TemporaryFolder folder;
+    const std::string path = folder / "a.csv";
+    write_text(path, "x,\xC2\xB5m\n1,2\n");
+    EXPECT_EQ(all_rows(path), (Rows{{"x", "\xC2\xB5m"}, {"1", "2"}}));
+    for (const std::string& wrong :
+         {std::string("x,\xB5m\n"), std::string("x,y\0\n", 5), std::string("x\xED\xA0\x80\n")}) {
+        write_text(path, "a,b\n" + wrong);
+        try {
+            all_rows(path);
+            FAIL() << "read";
+        } catch (const core::FormatError& error) {
+            EXPECT_EQ(error.problem().object, "line 2");
+            EXPECT_EQ(error.problem().expected, "UTF-8 text");
+        }
+    }
+}
+
+TEST(TextTable, AQuoteThatStaysOpenTakesOnePass) {
+    const test::TemporaryFolder folder;
+    const std::string path = folder / "a.csv";
+    std::string text = "\"";
+    for (int line = 0; line < 1'000'000; ++line) text += "1,2\n";
+    write_text(path, text);
+    EXPECT_THROW(all_rows(path),
+                 core::FormatError);  // hours, if every line looked at all before it
+    write_text(path, text + "\"\n3,4\n");
+    EXPECT_EQ(all_rows(path).size(), 2);
+}
+
 TEST(TextTable, ReadsQuotedFields) {
     const test::TemporaryFolder folder;
     const std::string path = folder / "a.csv";

@@ -154,8 +154,10 @@ TEST(Tenx, MatrixMarketFolder) {
     const AnnData data = read_tenx_mtx(path);
     EXPECT_EQ(data.var.index, (std::vector<std::string>{"TP53", "ACTB"}));
     EXPECT_EQ(dense(data), (core::MatrixF(2, 2) << 4, 5, 0, 6).finished());
-    for (const char* broken : {"3 2 3\n3 1 5\n1 1 4\n", "3 3 1\n1 1 1\n", "3 2 1\n4 1 1\n",
-                               "3 2 1\n0 1 1\n", "3 2 2\n1 1 1\n1 1 1\n", "3 2 1\n1 1 x\n", ""}) {
+    for (const char* broken :
+         {"3 2 3\n3 1 5\n1 1 4\n", "3 3 1\n1 1 1\n", "3 2 1\n4 1 1\n", "3 2 1\n0 1 1\n",
+          "3 2 2\n1 1 1\n1 1 1\n", "3 2 1\n1 1 x\n", "3 2 NA\n1 1 1\n", "3 2 1e300\n1 1 1\n",
+          "3 2 -1\n", "3 2 1\n1.5 1 1\n", ""}) {
         write_text(matrix, head + broken);
         EXPECT_THROW(read_tenx_mtx(path), core::FormatError) << broken;
     }

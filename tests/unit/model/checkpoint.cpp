@@ -1,11 +1,13 @@
 #include "smeta/model/checkpoint.hpp"
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
 #include <gtest/gtest.h>
 
 #include "smeta/core/error.hpp"
+#include "smeta/core/hash.hpp"
 #include "smeta/core/log.hpp"
 
 #include "support/support.hpp"
@@ -78,6 +80,27 @@ TEST(Checkpoint, EveryFlippedBitIsNoticed) {
         damaged[at] = static_cast<char>(damaged[at] ^ (1 << (at % 8)));
         EXPECT_THROW(decode_checkpoint(damaged, "x"), core::FormatError) << at;
     }
+}
+
+/// The checksum says only that nothing changed since it was computed.
+TEST(Checkpoint, SizesBeyondTheContentAreRefusedBehindAFittingChecksum) {
+    constexpr std::size_t kHeader = 40;
+    const std::string sound = encode_checkpoint(example(5));
+    int refused = 0;
+    for (std::size_t at = kHeader; at + 8 <= sound.size(); ++at)
+        for (const std::uint64_t size : {std::uint64_t{1} << 33, ~std::uint64_t{0}}) {
+            std::string bytes = sound;
+            std::memcpy(bytes.data() + at, &size, sizeof(size));
+            const auto content = std::span<const char>(bytes).subspan(kHeader);
+            const core::Hash128 checksum = core::hash128(std::as_bytes(content));
+            std::memcpy(bytes.data() + 24, &checksum, sizeof(checksum));
+            try {
+                decode_checkpoint(bytes, "x");
+            } catch (const core::FormatError&) {
+                ++refused;  // any other error fails the test
+            }
+        }
+    EXPECT_GT(refused, 20);
 }
 
 TEST(CheckpointStore, KeepsTheNewestAndSkipsADamagedOne) {
