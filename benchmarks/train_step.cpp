@@ -28,7 +28,7 @@ struct Options {
     std::int64_t batch = 128;
     std::string reduction = "fast";
     std::string json;
-    int threads = core::allowed_processors();
+    int threads = static_cast<int>(core::allowed_processors().size());
     int repetitions = 5;
     int steps = 40;
     std::int32_t genes = 1841;

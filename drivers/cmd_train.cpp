@@ -28,12 +28,10 @@ atlas::FeatureSet wanted_features(const atlas::ShardedAtlas& atlas,
     return features;
 }
 
-// What training would hold, from the run if there is one, else from the atlas of the day. Local.
-model::TrainSize measure(const atlas::ShardedAtlas& atlas, const std::string& run_name,
+// What training would hold: of the run, or without one of the atlas of the day. Local.
+model::TrainSize measure(const atlas::ShardedAtlas& atlas, const std::optional<atlas::Run>& run,
                          const Settings& settings) {
-    const bool exists = atlas::Run::exists(atlas, run_name);
-    std::optional<atlas::Run> run;
-    if (exists) run = atlas::Run::open(atlas, run_name);
+    const bool exists = run.has_value();
     const auto samples = exists ? run->samples() : atlas.samples();
     const auto features = exists ? run->features() : wanted_features(atlas, settings.model);
     model::TrainSize size;
@@ -68,17 +66,22 @@ model::TrainSize measure(const atlas::ShardedAtlas& atlas, const std::string& ru
     return size;
 }
 
+// Whether the run goes on, where there is one, or starts anew.
+enum class Start { GoOn, Fresh };
+
 // Refuses what cannot work: more ranks than lanes, too little memory. The same on every rank.
 // Collective.
 model::TrainPlan plan(const Context& context, const atlas::ShardedAtlas& atlas,
-                      const std::string& run_name) {
+                      const std::string& run_name, Start start) {
     const Settings& settings = context.settings;
     const std::int64_t budget = memory_budget(context);
     model::TrainPlan result;
     context.comm.root_or_throw([&] {
-        result =
-            model::plan_training(settings.train, settings.seed, measure(atlas, run_name, settings),
-                                 context.comm.size(), core::threads(), budget);
+        std::optional<atlas::Run> run;
+        if (start == Start::GoOn && atlas::Run::exists(atlas, run_name))
+            run = atlas::Run::open(atlas, run_name);
+        result = model::plan_training(settings.train, settings.seed, measure(atlas, run, settings),
+                                      context.comm.size(), core::threads(), budget);
     });
     context.comm.broadcast(result.place);
     return result;
@@ -94,19 +97,22 @@ std::string effective_config(const atlas::Run& run, const Settings& now) {
     return settings->table.dump_toml();
 }
 
-int run_train(Context& context, const RunOptions& options, bool fresh) {
+int run_train(Context& context, const RunOptions& options, Start start) {
     const comm::Comm& comm = context.comm;
     const auto atlas = atlas::ShardedAtlas::open(comm, options.atlas);
     if (context.options.dry_run) {
-        const model::TrainPlan planned = plan(context, atlas, options.run);
+        const model::TrainPlan planned = plan(context, atlas, options.run, start);
         print(context, comm.is_root() ? to_text(planned) : std::string());
         return 0;
     }
-    comm.root_or_throw([&] {
-        if (!fresh) return;
-        if (const auto old = atlas::Run::move_aside(atlas, options.run))
-            core::log_info("the run's folder is now {}", *old);
-    });
+    if (start == Start::Fresh) {
+        // What cannot start leaves the old run where it is.
+        (void)plan(context, atlas, options.run, start);
+        comm.root_or_throw([&] {
+            if (const auto old = atlas::Run::move_aside(atlas, options.run))
+                core::log_info("the run's folder is now {}", *old);
+        });
+    }
     return train_run(context, atlas, options.run);
 }
 
@@ -144,8 +150,8 @@ int train_run(Context& context, const atlas::ShardedAtlas& atlas, const std::str
     core::log_info("run '{}': {} training rows on {} rank{}", name, trainer.training_rows(),
                    comm.size(), comm.size() == 1 ? "" : "s");
     const auto outcome = trainer.train();
-    if (outcome == model::TrainOutcome::Finished && trainer.steps_trained() == 0) {
-        core::log_info("train of run '{}' is up to date", name);
+    if (outcome == model::TrainOutcome::NothingToDo) {
+        core::log_info("run '{}' is trained: nothing to do", name);
         return 0;
     }
     nlohmann::ordered_json details;
@@ -164,9 +170,11 @@ int train_run(Context& context, const atlas::ShardedAtlas& atlas, const std::str
 void add_train(CommandLine& line) {
     auto options = std::make_shared<RunOptions>();
     auto fresh = std::make_shared<bool>(false);
-    CLI::App& app = line.add(
-        "train", "train a run's model, going on from its checkpoint if there is one",
-        [options, fresh](Context& context) { return run_train(context, *options, *fresh); });
+    CLI::App& app =
+        line.add("train", "train a run's model, going on from its checkpoint if there is one",
+                 [options, fresh](Context& context) {
+                     return run_train(context, *options, *fresh ? Start::Fresh : Start::GoOn);
+                 });
     add_run_options(app, *options);
     app.add_flag("--fresh", *fresh, "move the run's folder to RUN.old-N and start anew");
 }

@@ -1,11 +1,12 @@
 #include "command.hpp"
 
+#include <charconv>
+#include <cstdint>
 #include <cstdio>
-#include <fstream>
-#include <sstream>
 
 #include "smeta/core/error.hpp"
 #include "smeta/core/memory.hpp"
+#include "smeta/io/atomic_file.hpp"
 
 namespace smeta::drivers {
 
@@ -13,10 +14,13 @@ namespace {
 
 constexpr int kMostThreads = 65536;
 
-// CLI11 would take the two's complement of a negative number.
+// CLI11 would take the two's complement of a negative number; TOML's integers end at 2^63 - 1.
 std::string whole_number(const std::string& text) {
-    const bool digits = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
-    return digits ? "" : "expected a whole number of 0 or more, found " + text;
+    std::int64_t value = -1;
+    const char* end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, value);
+    if (error == std::errc() && rest == end && value >= 0) return "";
+    return "expected a whole number from 0 to 9223372036854775807, found " + text;
 }
 
 }  // namespace
@@ -90,14 +94,7 @@ void apply_study(Context& context, const std::string& text, const std::string& f
 
 std::string read_shared_text(const comm::Comm& comm, const std::string& path) {
     std::string text;
-    comm.root_or_throw([&] {
-        errno = 0;
-        std::ifstream file(path, std::ios::binary);
-        std::ostringstream buffer;
-        if (!file || !(buffer << file.rdbuf()))
-            throw core::IoError::from_errno("read", path, errno != 0 ? errno : EIO);
-        text = buffer.str();
-    });
+    comm.root_or_throw([&] { text = io::read_text_file(path); });
     comm.broadcast(text);
     return text;
 }

@@ -1,8 +1,9 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <iterator>
 #include <limits>
-#include <thread>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -96,11 +97,17 @@ std::optional<int> parse(CommandLine& line, int argc, char** argv, bool printing
 }
 
 void apply_threads(const comm::Comm& comm, const CommonOptions& options) {
-    const int allowed = core::allowed_processors();
-    const int on_node = comm.ranks_on_node();
-    int threads = std::max(1, allowed / on_node);
-    // A rank that is pinned to its own processors owns all of them.
-    if (allowed < static_cast<int>(std::thread::hardware_concurrency())) threads = allowed;
+    // Ranks pinned to processors of their own use all of them; those that share divide them.
+    const auto mine = core::allowed_processors();
+    int sharing = 0;
+    for (const auto& theirs : comm.on_node().allgather(std::span(mine))) {
+        std::vector<std::int32_t> common;
+        std::set_intersection(mine.begin(), mine.end(), theirs.begin(), theirs.end(),
+                              std::back_inserter(common));
+        if (!common.empty()) ++sharing;
+    }
+    const auto allowed = static_cast<int>(mine.size());
+    int threads = std::max(1, allowed / sharing);
     if (const char* text = std::getenv("OMP_NUM_THREADS"); text != nullptr)
         threads = std::max(1, std::atoi(text));
     if (options.threads) threads = *options.threads;
@@ -132,7 +139,9 @@ int run(const comm::Comm& comm, int argc, char** argv) {
     if (!line.options().memory.empty()) context.memory = core::parse_size(line.options().memory);
     const CommandBody* body = line.chosen();
     core::check(body != nullptr, "a parsed command has a body");
-    return (*body)(context);
+    const int exit_code = (*body)(context);
+    print_warnings_of_others(comm);
+    return exit_code;
 }
 
 struct Outcome {

@@ -4,7 +4,9 @@
 #include <chrono>
 #include <cstdio>
 #include <map>
+#include <set>
 #include <string>
+#include <vector>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -56,20 +58,31 @@ void draw_bar(const core::ProgressState& state) {
     std::fflush(stderr);
 }
 
+void print_line(std::string_view mark, std::string_view message) {
+    const char* clear = isatty(STDERR_FILENO) != 0 ? "\r\033[K" : "";
+    fmt::print(stderr, "{}{:%H:%M:%S} {}{}\n", clear, fmt::localtime(std::time(nullptr)), mark,
+               message);
+    std::fflush(stderr);
+}
+
+std::vector<std::string>& warnings_of_this_rank() {
+    static std::vector<std::string> warnings;
+    return warnings;
+}
+
 }  // namespace
 
 void install_terminal(const comm::Comm& comm, const CommonOptions& options) {
-    if (!comm.is_root()) return;
-    const bool terminal = isatty(STDERR_FILENO) != 0;
     core::set_log_sink(
-        [terminal](core::LogLevel level, std::string_view message) {
-            const char* mark = level >= core::LogLevel::Warning ? "warning: " : "";
-            fmt::print(stderr, "{}{:%H:%M:%S} {}{}\n", terminal ? "\r\033[K" : "",
-                       fmt::localtime(std::time(nullptr)), mark, message);
-            std::fflush(stderr);
+        [prints = comm.is_root()](core::LogLevel level, std::string_view message) {
+            const bool warning = level >= core::LogLevel::Warning;
+            if (warning) warnings_of_this_rank().emplace_back(message);
+            if (prints) print_line(warning ? "warning: " : "", message);
         },
-        level_of(options.log_level));
-    if (options.no_progress) return;
+        comm.is_root() ? level_of(options.log_level)
+                       : std::max(level_of(options.log_level), core::LogLevel::Warning));
+    if (!comm.is_root() || options.no_progress) return;
+    const bool terminal = isatty(STDERR_FILENO) != 0;
     if (terminal) {
         core::set_progress_sink(draw_bar);
         return;
@@ -87,6 +100,21 @@ void install_terminal(const comm::Comm& comm, const CommonOptions& options) {
             core::log_info("{}{}", describe(state), remaining(state));
         }
     });
+}
+
+void print_warnings_of_others(const comm::Comm& comm) {
+    std::string mine;  // each message ends with a zero byte
+    for (const auto& message : warnings_of_this_rank()) mine += message + '\0';
+    const auto all = comm.allgather(mine);
+    if (!comm.is_root()) return;
+    std::set<std::string, std::less<>> printed(warnings_of_this_rank().begin(),
+                                               warnings_of_this_rank().end());
+    for (const auto& messages : all)
+        for (std::size_t at = 0; at < messages.size();) {
+            const std::string message = messages.c_str() + at;
+            at += message.size() + 1;
+            if (printed.insert(message).second) print_line("warning: ", message);
+        }
 }
 
 }  // namespace smeta::drivers

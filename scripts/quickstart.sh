@@ -7,11 +7,10 @@ cd "$(dirname "$0")/.."
 folder=${1:-quickstart-study}
 
 scripts/setup.sh --no-venv
-cmake -S . -B build -G Ninja -DSMETA_BUILD_TESTS=OFF -DSMETA_BUILD_BENCHMARKS=OFF >/dev/null
+cmake -S . -B build -G Ninja >/dev/null
 cmake --build build --target smeta
 smeta=build/drivers/smeta
 
 [ -e "$folder/study.toml" ] || "$smeta" simulate --out "$folder" --config configs/quickstart.toml
 "$smeta" run "$folder/study.toml" --config configs/quickstart.toml
-echo
-echo "The integrated atlas is in $folder/atlas; open $folder/atlas/runs/main/report.html in a browser."
+

@@ -150,13 +150,10 @@ void Comm::barrier() const {
     checked(MPI_Barrier(handle_->comm));
 }
 
-int Comm::ranks_on_node() const {
+Comm Comm::on_node() const {
     MPI_Comm node = MPI_COMM_NULL;
     checked(MPI_Comm_split_type(handle_->comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node));
-    int size = 1;
-    checked(MPI_Comm_size(node, &size));
-    checked(MPI_Comm_free(&node));
-    return size;
+    return Comm(std::make_unique<Handle>(node));
 }
 
 std::optional<int> Comm::max_within(int value, double seconds) const {

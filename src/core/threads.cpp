@@ -1,5 +1,7 @@
 #include "smeta/core/threads.hpp"
 
+#include <numeric>
+
 #include <omp.h>
 #include <sched.h>
 
@@ -16,11 +18,18 @@ int threads() {
     return omp_get_max_threads();
 }
 
-int allowed_processors() {
+std::vector<std::int32_t> allowed_processors() {
     cpu_set_t allowed;
     CPU_ZERO(&allowed);
-    if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return omp_get_num_procs();
-    return CPU_COUNT(&allowed);
+    std::vector<std::int32_t> numbers;
+    if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0) {
+        for (std::int32_t cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+            if (CPU_ISSET(cpu, &allowed)) numbers.push_back(cpu);
+    } else {  // more processors than the mask can hold
+        numbers.resize(omp_get_num_procs());
+        std::iota(numbers.begin(), numbers.end(), 0);
+    }
+    return numbers;
 }
 
 }  // namespace smeta::core

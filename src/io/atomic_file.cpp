@@ -105,9 +105,11 @@ void write_atomically(const std::string& path, std::string_view content) {
 
 std::string read_text_file(const std::string& path) {
     const Descriptor file(path, O_RDONLY);
-    std::string text(static_cast<std::size_t>(file_size(path)), '\0');
+    // Up to the end, not to a size: pipes have none.
+    std::string text(static_cast<std::size_t>(file_size(path)) + 1, '\0');
     std::size_t done = 0;
-    while (done < text.size()) {
+    for (;;) {
+        if (done == text.size()) text.resize(2 * text.size());
         const ssize_t got = ::read(file.get(), text.data() + done, text.size() - done);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) throw core::IoError::from_errno("read", path, errno);

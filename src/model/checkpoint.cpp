@@ -213,6 +213,11 @@ void CheckpointStore::save(const TrainState& state) const {
         if (io::is_temporary_name(entry.path().filename().string()))
             std::filesystem::remove(entry.path());
     auto all = names();
+    // What sorts after the newest could not be read when the run was resumed.
+    while (all.back() != path.filename()) {
+        std::filesystem::remove(folder_ / all.back());
+        all.pop_back();
+    }
     while (static_cast<std::int64_t>(all.size()) > kept_) {
         std::filesystem::remove(folder_ / all.front());
         all.erase(all.begin());
@@ -228,9 +233,16 @@ std::string CheckpointStore::load_newest() const {
             decode_checkpoint(bytes, path.string());
             return bytes;
         } catch (const core::Error& error) {
-            core::log_warning("skipping a damaged checkpoint: {}", error.what());
+            core::log_warning("skipping a checkpoint: {}", error.what());
         }
     }
+    if (!all.empty())
+        throw core::FormatError({.file = folder_.string(),
+                                 .object = "checkpoints",
+                                 .expected = "one that can be read",
+                                 .found = fmt::format("{} that cannot", all.size()),
+                                 .hint = "go on with the smeta that wrote them, or give --fresh to "
+                                         "start anew in a new folder"});
     return {};
 }
 

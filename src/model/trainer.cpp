@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include <fmt/format.h>
 
@@ -130,10 +131,34 @@ void Trainer::count_absent_modalities() {
 
 TrainOutcome Trainer::train() {
     resume();
+    if (is_finished() && model_is_written()) return TrainOutcome::NothingToDo;
     load_rows();
     const TrainOutcome outcome = run_epochs();
     if (outcome == TrainOutcome::Finished) write_model();
     return outcome;
+}
+
+bool Trainer::is_finished() const {
+    return state_.epoch > options_.train.epochs || state_.early.stopped;
+}
+
+bool Trainer::model_is_written() const {
+    std::int32_t written = 0;
+    comm_.root_or_throw([&] {
+        if (!std::filesystem::exists(run_.model_file())) return;
+        try {
+            const LoadedModel model = read_model(run_.model_file());
+            const bool best = state_.early.best_epoch > 0;
+            written =
+                copy_of(model.cvae.values()) == (best ? state_.early.best_values : state_.values) &&
+                copy_of(model.cvae.running()) ==
+                    (best ? state_.early.best_running : state_.running);
+        } catch (const core::Error& error) {
+            core::log_warning("the model is written again: {}", error.what());
+        }
+    });
+    comm_.broadcast(written);
+    return written != 0;
 }
 
 TrainOutcome Trainer::run_epochs() {
@@ -143,14 +168,13 @@ TrainOutcome Trainer::run_epochs() {
     progress.advance(std::min(epochs * steps, (state_.epoch - 1) * steps + state_.step));
     last_checkpoint_ = Clock::now();
     bool saved = true;  // nothing happened since the checkpoint that was read
-    while (state_.epoch <= epochs && !state_.early.stopped) {
+    while (!is_finished()) {
         training_.stream->begin_epoch(state_.epoch, state_.step);
         epoch_start_ = Clock::now();
         seconds_before_ = state_.sums.seconds;
         while (state_.step < steps) {
             train_step(state_.step);
             ++state_.step;
-            ++steps_trained_;
             saved = false;
             progress.advance(1, fmt::format("epoch {} of {}, loss {:.2f}", state_.epoch, epochs,
                                             state_.sums.total / std::max(1.0, state_.sums.rows)));
@@ -271,6 +295,11 @@ EpochSums Trainer::validate() {
     validation_.stream->begin_epoch(1);
     for (std::int64_t step = 0; step < validation_.plan->steps(); ++step)
         add_terms(sums, cvae_->evaluate(chunks(validation_, step), settings, validation_.reducer));
+    if (!std::isfinite(sums.total))
+        throw core::NumericError(
+            fmt::format("the validation loss after epoch {} is {}; a lower train.learning_rate or "
+                        "train.gradient_clip may help; the last checkpoint is kept",
+                        state_.epoch, sums.total));
     return sums;
 }
 

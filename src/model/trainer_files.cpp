@@ -61,7 +61,11 @@ void Trainer::append_metrics(const EpochSums* validation) {
 void Trainer::save_checkpoint() {
     const core::Timings::Scope scope(timings_, "train/checkpoint");
     capture();
-    comm_.root_or_throw([&] { checkpoints_->save(state_); });
+    comm_.root_or_throw([&] {
+        // The checkpoint counts on these lines: they must not be lost with the node.
+        if (state_.metrics_bytes > 0) io::sync_file(run_.metrics_file().string());
+        checkpoints_->save(state_);
+    });
     last_checkpoint_ = std::chrono::steady_clock::now();
     core::log_debug("checkpoint at epoch {}, step {}", state_.epoch, state_.step);
 }

@@ -156,8 +156,8 @@ std::vector<std::string> top_features(const io::MuData& selection, const std::st
     return names;
 }
 
-/// Measured values of some features as the model sees them: counts, and intensities scaled to
-/// `sm_target` over the run's features.
+/// Measured values of some features as the model sees them: counts, and intensities scaled as
+/// atlas::RowSource scales them.
 core::MatrixF measured_values(const atlas::JointReader& joint,
                               const atlas::ModalityFeatures& features,
                               const std::vector<std::string>& wanted, double sm_target) {
@@ -176,9 +176,13 @@ core::MatrixF measured_values(const atlas::JointReader& joint,
             features.names().begin())] = static_cast<std::int32_t>(w);
     auto values = core::to_dense(
         core::select_columns(all.view(), column, static_cast<std::int32_t>(wanted.size())).view());
-    if (features.name == "sm")
+    if (features.name == "sm" && sm_target > 0) {
+        const auto measured = static_cast<double>(
+            std::count_if(position.begin(), position.end(), [](auto p) { return p >= 0; }));
+        const double target = sm_target * measured / static_cast<double>(position.size());
         for (Eigen::Index r = 0; r < values.rows(); ++r)
-            if (sums[r] > 0) values.row(r) *= static_cast<float>(sm_target / sums[r]);
+            if (sums[r] > 0) values.row(r) *= static_cast<float>(target / sums[r]);
+    }
     return values;
 }
 

@@ -118,12 +118,26 @@ def check_single(smeta, folder):
     check(len(manifest["samples"]) == 1, "one sample")
 
 
+def check_warnings(smeta, folder):
+    """What a user is told does not depend on the rank that met it: one warning a sample on any number of ranks."""
+    text = 'atlas = "warned"\n'
+    for sample in ("A", "B", "C"):
+        (folder / f"{sample}.csv").write_text("x,y,100.5\n1,1,2\n1,1,3\n2,1,4\n")
+        text += f'[[sample]]\nname = "{sample}"\nsm = "{sample}.csv"\n'
+    (folder / "warn.toml").write_text(text)
+    for np in (1, 2):
+        _, err = smeta.run("ingest", "--study", folder / "warn.toml", "--atlas", folder / f"warned{np}", np=np)
+        found = [line for line in err.splitlines() if "warning:" in line and "1 rows at a position" in line]
+        check(len(found) == 3 and all(any(f"{s}.csv" in line for line in found) for s in "ABC"), f"np {np}: {err}")
+
+
 def body(smeta, folder):
     smeta.run("simulate", "--out", folder / "study", *SIZE)
     check_study(smeta, folder)
     check_one_by_one(smeta, folder)
     check_nothing_left(smeta, folder)
     check_single(smeta, folder)
+    check_warnings(smeta, folder)
 
 
 main(body)

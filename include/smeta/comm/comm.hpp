@@ -58,8 +58,8 @@ class Comm {
     /// Ranks with equal colour form a communicator, ordered by key then rank. Collective.
     Comm split(int color, int key = 0) const;
     void barrier() const;
-    /// Ranks of this communicator that share this rank's node (memory). Collective.
-    int ranks_on_node() const;
+    /// The ranks of this communicator that share this rank's node (memory). Collective.
+    Comm on_node() const;
     /// The largest `value` over all ranks if every rank calls this within `seconds`, else nothing:
     /// tells whether ranks are still in step. After an empty answer the only legal call is abort().
     std::optional<int> max_within(int value, double seconds) const;

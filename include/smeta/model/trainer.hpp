@@ -39,7 +39,7 @@ struct TrainerOptions {
     atlas::RowPlace rows = atlas::RowPlace::Memory;
 };
 
-enum class TrainOutcome { Finished, StoppedAtCheckpoint };
+enum class TrainOutcome { Finished, StoppedAtCheckpoint, NothingToDo };
 
 /// Trains the model of one run on all ranks of a communicator (docs/mpi_semantics.md). Constructor
 /// and functions are collective; errors are thrown on every rank. The run's folder gets
@@ -55,7 +55,8 @@ class Trainer {
     Trainer(const Trainer&) = delete;
     Trainer& operator=(const Trainer&) = delete;
 
-    /// Goes on from the newest sound checkpoint if there is one. Throws ConfigError when it is of
+    /// Goes on from the newest sound checkpoint if there is one; NothingToDo, without reading the
+    /// rows, when that is the end and its model is written. Throws ConfigError when it is of
     /// other settings (see `check_identity`), NumericError on every rank when the loss or the
     /// gradient is not finite.
     TrainOutcome train();
@@ -65,8 +66,6 @@ class Trainer {
     const NetworkOptions& network() const { return cvae_->options(); }
     /// Training rows that have no selected value of each modality; known after `train`.
     const std::vector<std::int64_t>& rows_without() const { return rows_without_; }
-    /// Steps that `train` made; 0: the run was trained already.
-    std::int64_t steps_trained() const { return steps_trained_; }
     /// What is wrong with the model that `train` ended with, for people; empty when nothing is.
     const std::string& warning() const { return warning_; }
 
@@ -87,6 +86,8 @@ class Trainer {
     void start_fresh();
     void restore(TrainState state);
     void capture();
+    bool is_finished() const;
+    bool model_is_written() const;
     TrainOutcome run_epochs();
     void train_step(std::int64_t step);
     std::vector<Chunk> chunks(const Feed& feed, std::int64_t step) const;
@@ -122,7 +123,6 @@ class Trainer {
     std::optional<CheckpointStore> checkpoints_;
     TrainState state_;
     std::vector<std::int64_t> rows_without_;
-    std::int64_t steps_trained_ = 0;
     std::string warning_;
     double learning_rate_ = 0;
     double seconds_before_ = 0;  ///< of the epoch, in earlier starts

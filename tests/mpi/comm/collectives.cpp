@@ -107,8 +107,8 @@ TEST(CommTest, summary_of_names_that_some_ranks_lack) {
 TEST(CommTest, ranks_in_step_agree_on_the_largest_code) {
     const Comm comm = Comm::world();
     EXPECT_EQ(comm.max_within(comm.rank() == 0 ? 2 : 0, 10), 2);
-    EXPECT_GE(comm.ranks_on_node(), 1);
-    EXPECT_LE(comm.ranks_on_node(), comm.size());
+    EXPECT_GE(comm.on_node().size(), 1);
+    EXPECT_LE(comm.on_node().size(), comm.size());
 }
 
 }  // namespace

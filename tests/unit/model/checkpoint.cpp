@@ -126,6 +126,24 @@ TEST(CheckpointStore, KeepsTheNewestAndSkipsADamagedOne) {
     EXPECT_NE(warnings[0].find(newest.filename().string()), std::string::npos);
 }
 
+TEST(CheckpointStore, ADamagedNewerOneGoesWithTheNextThatIsWritten) {
+    const test::TemporaryFolder folder;
+    const CheckpointStore store(folder.path(), 1);
+    store.save(example(7));
+    write(folder.path() / store.names().back(), "half");
+    store.save(example(3));
+    EXPECT_EQ(store.names(), std::vector<std::string>{"epoch-000003-step-00000003.ckpt"});
+    EXPECT_EQ(decode_checkpoint(store.load_newest(), "x").epoch, 3);
+}
+
+TEST(CheckpointStore, RefusesWhenNoneCanBeRead) {
+    const test::TemporaryFolder folder;
+    const CheckpointStore store(folder.path(), 2);
+    store.save(example(7));
+    write(folder.path() / store.names().back(), "half");
+    EXPECT_THROW((void)store.load_newest(), core::FormatError);
+}
+
 TEST(CheckpointStore, LeftoversOfACrashAreNoCheckpoints) {
     const test::TemporaryFolder folder;
     const CheckpointStore store(folder.path(), 2);
