@@ -72,8 +72,9 @@ int run_chain(Context& context, const ChainOptions& options) {
     if (const int code = cluster_run(context, run); code != 0) return code;
     core::log_info("report");
     if (const int code = report_run(context, atlas, run); code != 0) return code;
-    print(context, "The integrated atlas is in " + folder + ", the report (open it in a browser) is " +
-                       run.report_html().string() + "\n");
+    print(context, "The integrated atlas is in " + folder +
+                       ", the report (open it in a browser) is " + run.report_html().string() +
+                       "\n");
     return 0;
 }
 

@@ -122,7 +122,7 @@ int train_run(Context& context, const atlas::ShardedAtlas& atlas, const std::str
     const comm::Comm& comm = context.comm;
     Settings& settings = context.settings;
     // Before the run is made: it keeps the configuration it was made with.
-    const model::TrainPlan planned = plan(context, atlas, name);
+    const model::TrainPlan planned = plan(context, atlas, name, Start::GoOn);
     if (comm.is_root()) core::log_info("{}", summary(planned));
     comm.root_or_throw([&] {
         if (atlas::Run::exists(atlas, name)) return;

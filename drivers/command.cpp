@@ -69,7 +69,7 @@ const CommandBody* CommandLine::chosen() const {
 std::int64_t memory_budget(const Context& context) {
     if (context.memory) return *context.memory;
     const std::int64_t share =
-        core::available_memory() / 5 * 4 / std::max(1, context.comm.ranks_on_node());
+        core::available_memory() / 5 * 4 / std::max(1, context.comm.on_node().size());
     return context.comm.allreduce(share, comm::ReduceOp::Min);
 }
 

@@ -100,7 +100,7 @@ void apply_threads(const comm::Comm& comm, const CommonOptions& options) {
     // Ranks pinned to processors of their own use all of them; those that share divide them.
     const auto mine = core::allowed_processors();
     int sharing = 0;
-    for (const auto& theirs : comm.on_node().allgather(std::span(mine))) {
+    for (const auto& theirs : comm.on_node().allgather(std::span<const std::int32_t>(mine))) {
         std::vector<std::int32_t> common;
         std::set_intersection(mine.begin(), mine.end(), theirs.begin(), theirs.end(),
                               std::back_inserter(common));

@@ -32,11 +32,7 @@ def check_again(smeta, folder, study):
     check(commands(atlas).count("train") == 1 and commands(atlas).count("embed") == 1, commands(atlas))
     config = atlas / "runs/main/config.toml"
     frozen = config.read_text()
-    check("
-epochs = 2
-" in frozen and "
-sm_target = 500.0
-" in frozen, frozen)
+    check("\nepochs = 2\n" in frozen and "\nsm_target = 500.0\n" in frozen, frozen)
     smeta.run("run", study, "--atlas", atlas, "--set", "train.epochs=1", *FAST[2:], expect=2)
     check(config.read_text() == frozen, "a start that was refused changed config.toml")
     smeta.run("run", study, "--atlas", atlas, "--set", "train.epochs=3", *FAST[2:])
