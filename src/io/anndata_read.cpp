@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "smeta/core/error.hpp"
 #include "smeta/core/log.hpp"
@@ -181,34 +182,102 @@ std::optional<UnsValue> read_uns_dataset(const H5Dataset& dataset) {
     return std::nullopt;
 }
 
-UnsDict read_dict(const H5Group& group) {
+/// Elements of kinds that smeta has no use for; one warning names them.
+class LeftOut {
+  public:
+    explicit LeftOut(const H5Object& object) : file_(object.file()) {}
+    LeftOut(const LeftOut&) = delete;
+    LeftOut& operator=(const LeftOut&) = delete;
+    void add(const H5Group& group, const std::string& name) {
+        names_.push_back(fmt::format("{}/{}", group.path(), name));
+    }
+    void warn() const {
+        if (!names_.empty())
+            core::log_warning("{}: left out, of kinds that smeta does not keep: {}", file_,
+                              fmt::join(names_, ", "));
+    }
+
+  private:
+    std::string file_;
+    std::vector<std::string> names_;
+};
+
+UnsDict read_dict(const H5Group& group, LeftOut& left_out) {
     UnsDict dict;
     for (const auto& name : group.links()) {
         std::optional<UnsValue> value;
         if (group.kind(name) == H5Kind::Group) {
             const H5Group inner = group.group(name);
             const std::string encoding = encoding_of(inner);
-            if (encoding.empty() || encoding == "dict") value = UnsValue{read_dict(inner)};
+            if (encoding.empty() || encoding == "dict")
+                value = UnsValue{read_dict(inner, left_out)};
         } else {
             value = read_uns_dataset(group.dataset(name));
         }
         if (value)
             dict.emplace(name, std::move(*value));
         else
-            core::log_warning("{}: {}/{} is of a kind that smeta does not keep; left out",
-                              group.file(), group.path(), name);
+            left_out.add(group, name);
     }
     return dict;
 }
 
-/// Reads every member of an obsm-like group that is a matrix of numbers of `rows` rows.
-void read_obsm_group(const H5Group& group, AnnData& data) {
-    for (const auto& name : group.links()) {
-        if (group.kind(name) == H5Kind::Dataset) {
-            const H5Dataset dataset = group.dataset(name);
-            if (dataset.is_null() || dataset.shape().size() > 2) continue;
-            if (dataset.type() == H5Type::Float32) data.float_obsm.push_back(name);
+UnsDict read_uns(const H5Group& parent, std::string_view name, LeftOut& left_out) {
+    return parent.kind(name) == H5Kind::Group ? read_dict(parent.group(name), left_out) : UnsDict{};
+}
+
+bool is_numeric(const H5Dataset& dataset) {
+    return !dataset.is_null() && (is_integer(dataset.type()) || is_float(dataset.type()) ||
+                                  dataset.type() == H5Type::Bool);
+}
+
+/// A dataframe whose columns all are numbers.
+bool is_numeric_frame(const H5Group& frame) {
+    const auto columns = frame.texts_attribute("column-order");
+    if (!columns) return false;
+    return std::all_of(columns->begin(), columns->end(), [&](const std::string& column) {
+        if (frame.kind(column) == H5Kind::Group) {
+            const std::string encoding = encoding_of(frame.group(column));
+            return encoding == "nullable-integer" || encoding == "nullable-boolean";
         }
+        return frame.kind(column) != H5Kind::Dataset || is_numeric(frame.dataset(column));
+    });
+}
+
+/// Whether an element is of a kind that can be read as a matrix; one that is may still be damaged.
+bool is_matrix(const H5Group& parent, const std::string& name) {
+    if (parent.kind(name) != H5Kind::Group) {
+        const H5Dataset dataset = parent.dataset(name);
+        return is_numeric(dataset) && dataset.shape().size() == 2;
+    }
+    const H5Group group = parent.group(name);
+    const std::string encoding = encoding_of(group);
+    return encoding == "csr_matrix" || encoding == "csc_matrix" ||
+           (encoding.empty() && group.text_attribute("h5sparse_format").has_value());
+}
+
+bool is_obsm(const H5Group& parent, const std::string& name) {
+    if (parent.kind(name) == H5Kind::Group)
+        return is_matrix(parent, name) || (encoding_of(parent.group(name)) == "dataframe" &&
+                                           is_numeric_frame(parent.group(name)));
+    const H5Dataset dataset = parent.dataset(name);
+    return is_matrix(parent, name) || (is_numeric(dataset) && dataset.shape().size() == 1);
+}
+
+/// Coordinates and latents: never left out.
+bool is_needed(const std::string& name) {
+    return name == "spatial" || name.starts_with("X_smeta");
+}
+
+/// Reads every member of an obsm-like group that is a matrix of numbers of `rows` rows.
+void read_obsm_group(const H5Group& group, AnnData& data, LeftOut& left_out) {
+    for (const auto& name : group.links()) {
+        if (!is_needed(name) && !is_obsm(group, name)) {
+            left_out.add(group, name);
+            continue;
+        }
+        if (group.kind(name) == H5Kind::Dataset && group.dataset(name).type() == H5Type::Float32)
+            data.float_obsm.push_back(name);
         data.obsm.emplace(name, detail::read_obsm(group, name, data.obs.rows()));
     }
 }
@@ -260,27 +329,40 @@ Frame read_frame(const H5Group& parent, std::string_view name) {
 }
 
 UnsDict read_uns(const H5Group& parent, std::string_view name) {
-    return parent.kind(name) == H5Kind::Group ? read_dict(parent.group(name)) : UnsDict{};
+    LeftOut left_out(parent);
+    UnsDict dict = read_uns(parent, name, left_out);
+    left_out.warn();
+    return dict;
 }
 
 AnnData read_anndata(const H5Group& group) {
     AnnData data;
+    LeftOut left_out(group);
     data.obs = read_frame(group, "obs");
     data.var = read_frame(group, "var");
     const std::int64_t rows = data.obs.rows();
     if (detail::has_values(group, "X")) data.x = read_shaped(group, "X", rows, data.var.rows());
     if (group.kind("layers") == H5Kind::Group) {
         const H5Group layers = group.group("layers");
-        for (const auto& name : layers.links())
-            data.layers.emplace(name, read_shaped(layers, name, rows, data.var.rows()));
+        for (const auto& name : layers.links()) {
+            if (is_matrix(layers, name))
+                data.layers.emplace(name, read_shaped(layers, name, rows, data.var.rows()));
+            else
+                left_out.add(layers, name);
+        }
     }
-    if (group.kind("obsm") == H5Kind::Group) read_obsm_group(group.group("obsm"), data);
+    if (group.kind("obsm") == H5Kind::Group) read_obsm_group(group.group("obsm"), data, left_out);
     if (group.kind("obsp") == H5Kind::Group) {
         const H5Group obsp = group.group("obsp");
-        for (const auto& name : obsp.links())
-            data.obsp.emplace(name, to_csr(read_shaped(obsp, name, rows, rows)));
+        for (const auto& name : obsp.links()) {
+            if (is_matrix(obsp, name))
+                data.obsp.emplace(name, to_csr(read_shaped(obsp, name, rows, rows)));
+            else
+                left_out.add(obsp, name);
+        }
     }
-    data.uns = read_uns(group, "uns");
+    data.uns = read_uns(group, "uns", left_out);
+    left_out.warn();
     return data;
 }
 

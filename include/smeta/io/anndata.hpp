@@ -19,6 +19,8 @@ namespace smeta::io {
 
 /// One AnnData: the root of a .h5ad or a group mod/NAME of a .h5mu.
 void write_anndata(H5Group& group, const AnnData& data);
+/// Elements of obsm (but spatial and X_smeta...), layers, obsp and uns of a kind that smeta cannot
+/// hold are left out; one warning names them. Damaged ones of a kind that it can are errors.
 AnnData read_anndata(const H5Group& group);
 
 /// Elements. A frame is a group with an index and one member a column.

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "smeta/core/log.hpp"
 #include "smeta/io/anndata.hpp"
 #include "smeta/io/h5.hpp"
 
@@ -242,6 +243,24 @@ const std::vector<Refused> kRefused{
          root.group("obsm/long").set_attribute("shape", std::span<const std::int64_t>(shape));
      },
      "/obsm"},
+    {"coordinates_that_are_text",
+     [](H5Group& root) {
+         replace_texts(root.group("obsm"), "spatial", {"1", "2", "3"});
+     },
+     "/obsm/spatial"},
+    {"damaged_layer",
+     [](H5Group& root) {
+         H5Group layers = root.group("layers");
+         write_matrix(layers, "raw", counts());
+         replace<std::int32_t>(layers.group("raw"), "indices", {0, 3, 1, 0, 1});
+     },
+     "/layers/raw/indices"},
+    {"layer_of_other_rows",
+     [](H5Group& root) {
+         H5Group layers = root.group("layers");
+         write_matrix(layers, "raw", core::MatrixF(core::MatrixF::Ones(2, 3)));
+     },
+     "/layers"},
     {"no_var", [](H5Group& root) { root.remove("var"); }, "/var"},
     {"no_obs", [](H5Group& root) { root.remove("obs"); }, "/obs"},
 };
@@ -358,6 +377,40 @@ const std::vector<Accepted> kAccepted{
 
 INSTANTIATE_TEST_SUITE_P(Mutation, AcceptedFiles, testing::ValuesIn(kAccepted),
                          [](const auto& test_info) { return std::string(test_info.param.name); });
+
+TEST(AnnDataKinds, OneWarningNamesWhatIsLeftOut) {
+    const test::TemporaryFolder folder;
+    const std::string path = mutated(folder, [](H5Group& root) {
+        root.group("layers").create_group("ragged").set_attribute("encoding-type", "awkward-array");
+        replace_texts(root.group("layers"), "words", std::vector<std::string>(9, "w"));
+        H5Group obsm = root.group("obsm");
+        const std::vector<std::int64_t> shape{3, 1, 2};
+        obsm.write<double>("cube", shape, std::vector<double>(6, 1));
+        replace_texts(root.group("obsm"), "names", {"a", "b", "c"});
+        Frame frame;
+        frame.index = {"a", "b", "c"};
+        frame.set("n", std::vector<double>{1, 2, 3});
+        write_frame(obsm, "numbers", frame);
+        frame.set("t", std::vector<std::string>{"x", "y", "z"});
+        write_frame(obsm, "table", frame);
+        root.group("obsp").create_group("pairs").set_attribute("encoding-type", "coo_matrix");
+        H5Group uns = root.group("uns");
+        uns.create_group("ragged").set_attribute("encoding-type", "awkward-array");
+    });
+    std::vector<std::string> lines;
+    core::set_log_sink([&](core::LogLevel, std::string_view text) { lines.emplace_back(text); });
+    const AnnData read = read_h5ad(path);
+    core::set_log_sink({});
+    ASSERT_EQ(lines.size(), 1U);
+    EXPECT_EQ(lines[0], path +
+                            ": left out, of kinds that smeta does not keep: /layers/ragged, "
+                            "/layers/words, /obsm/cube, /obsm/names, /obsm/table, /obsp/pairs, "
+                            "/uns/ragged");
+    EXPECT_EQ(to_csr(*read.x), counts());
+    EXPECT_TRUE(read.layers.empty());
+    EXPECT_EQ(read.obsm.size(), 2U);
+    EXPECT_EQ(read.obsm.at("numbers")(2, 0), 3);
+}
 
 TEST(AnnDataRows, RefuseWhatTheWholeReaderRefuses) {
     const test::TemporaryFolder folder;
