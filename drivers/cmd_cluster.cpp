@@ -4,6 +4,7 @@
 
 #include "smeta/analysis/cluster.hpp"
 #include "smeta/core/log.hpp"
+#include "smeta/model/embed.hpp"
 
 #include "command.hpp"
 #include "run_commands.hpp"
@@ -33,6 +34,7 @@ int run_neighbors(Context& context, const RunOptions& options) {
         print(context, plan(run, context.settings.cluster));
         return 0;
     }
+    model::require_results(context.comm, run);
     finish(context, run, "neighbors",
            analysis::run_neighbors(context.comm, run, context.settings.cluster));
     return 0;
@@ -48,6 +50,7 @@ int run_cluster(Context& context, const RunOptions& options) {
 }  // namespace
 
 int cluster_run(Context& context, const atlas::Run& run) {
+    model::require_results(context.comm, run);
     finish(context, run, "neighbors",
            analysis::run_neighbors(context.comm, run, context.settings.cluster));
     finish(

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 
@@ -7,6 +9,7 @@
 #include "smeta/core/error.hpp"
 #include "smeta/io/anndata.hpp"
 #include "smeta/io/atomic_file.hpp"
+#include "smeta/model/embed.hpp"
 
 #include "command.hpp"
 
@@ -68,6 +71,17 @@ std::string export_on_root(const ExportOptions& options, bool dry_run) {
 }
 
 int run_export(Context& context, const ExportOptions& options) {
+    if (!options.run.empty() && !context.options.dry_run) {
+        const auto atlas = atlas::ShardedAtlas::open(context.comm, options.atlas);
+        const auto run = atlas::Run::open(context.comm, atlas, options.run);
+        const auto samples = run.samples();
+        // A run that was never embedded is exported without results; one that was, with those of
+        // its present model.
+        const auto has_result = [&](const auto& sample) { return run.has_result(sample); };
+        std::int32_t any = std::any_of(samples.begin(), samples.end(), has_result) ? 1 : 0;
+        context.comm.broadcast(any);
+        if (any != 0) model::require_results(context.comm, run);
+    }
     std::string text;
     context.comm.root_or_throw([&] { text = export_on_root(options, context.options.dry_run); });
     print(context, text);

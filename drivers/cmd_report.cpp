@@ -7,6 +7,7 @@
 
 #include "smeta/analysis/run_mixing.hpp"
 #include "smeta/core/version.hpp"
+#include "smeta/model/embed.hpp"
 #include "smeta/report/gather.hpp"
 #include "smeta/report/report.hpp"
 
@@ -35,6 +36,7 @@ int run_report(Context& context, const RunOptions& options) {
 
 int report_run(Context& context, const atlas::ShardedAtlas& atlas, const atlas::Run& run) {
     const auto& settings = context.settings;
+    model::require_results(context.comm, run);
     context.comm.root_or_throw([&] {
         report::ReportData data = report::gather(
             atlas, run,

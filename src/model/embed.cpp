@@ -236,7 +236,7 @@ bool is_current(const std::filesystem::path& file, const std::string& key) {
     try {
         return atlas::key_in(io::AnnDataReader(file.string()).uns(), kCommand) == key;
     } catch (const core::Error& error) {
-        core::log_warning("{} is made anew: {}", file.string(), error.what());
+        core::log_warning("{} counts as missing: {}", file.string(), error.what());
         return false;
     }
 }
@@ -278,6 +278,16 @@ LoadedModel load(const comm::Comm& comm, const atlas::Run& run) {
 }
 
 }  // namespace
+
+void require_results(const comm::Comm& comm, const atlas::Run& run) {
+    const auto missing = find_missing(comm, run, Reconstruction::Skip, results_key(comm, run));
+    if (missing.empty()) return;
+    const std::string sample = run.samples()[missing.front().sample];
+    throw core::ConfigError(fmt::format(
+        "run '{}': the results of {} of {} samples ('{}' is the first) are missing or not of its "
+        "present model: smeta embed --run {}",
+        run.name(), missing.size(), run.samples().size(), sample, run.name()));
+}
 
 std::int64_t embed(const comm::Comm& comm, const atlas::Run& run, Reconstruction reconstruction,
                    core::Timings& timings) {

@@ -41,6 +41,19 @@ def check_again(smeta, folder, study):
     check(commands(atlas).count("embed") == 2 and commands(atlas).count("cluster") == 2, commands(atlas))
 
 
+def check_stale(smeta, folder):
+    """After more training nothing uses the results of the model before."""
+    atlas = ["--atlas", folder / "atlas"]
+    smeta.run("train", *atlas, "--set", "train.epochs=4", *FAST[2:])
+    for command in (["neighbors"], ["cluster"], ["report"], ["export", "--run", "main", "--out", folder / "stale.h5ad"]):
+        for np in (1, 2):
+            _, err = smeta.run(command[0], *atlas, *command[1:], np=np, expect=2)
+            check("2 of 2 samples" in err and "smeta embed --run main" in err, f"{command}: {err}")
+    check(not (folder / "stale.h5ad").exists(), "an export of old results")
+    smeta.run("embed", *atlas, "--reconstruction")
+    smeta.run("cluster", *atlas)
+
+
 def check_report(smeta, folder):
     """The report draws metabolites as the run scaled them, whatever the settings of the day."""
     atlas = folder / "atlas"
@@ -72,6 +85,7 @@ def body(smeta, folder):
     smeta.run("simulate", "--out", folder / "study", *SIZE)
     study = folder / "study" / "study.toml"
     check_again(smeta, folder, study)
+    check_stale(smeta, folder)
     check_report(smeta, folder)
     check_collapse(smeta, folder)
 

@@ -21,4 +21,8 @@ enum class Reconstruction { Skip, Write };
 std::int64_t embed(const comm::Comm& comm, const atlas::Run& run, Reconstruction reconstruction,
                    core::Timings& timings);
 
+/// Throws ConfigError, with `smeta embed` as the hint, unless every sample has results of the run's
+/// present model and inputs: after more training the old ones are still there. Collective.
+void require_results(const comm::Comm& comm, const atlas::Run& run);
+
 }  // namespace smeta::model
