@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds in build-sanitize/ with AddressSanitizer and UndefinedBehaviorSanitizer and runs the unit tests, the mpi tests on 1
-# and 2 ranks and the quick cli tests; any report fails. Needs what scripts/setup.sh installs; takes about half an hour on 2 cores.
+# and 2 ranks and the quick cli tests; any report fails. Needs what scripts/setup.sh installs; the first time it compiles everything.
 #   scripts/test_sanitize.sh                 everything
 #   scripts/test_sanitize.sh -R unit/io      further arguments go to ctest
 set -euo pipefail
