@@ -8,9 +8,9 @@ namespace smeta::nn {
 
 namespace {
 
+using detail::exp_below_0;
 using detail::exp_of;
-using detail::log1p_of;
-using detail::log_of;
+using detail::log1p_unit;
 using detail::ordered_sum;
 
 /// A slice's working arrays; one loop an array so that each vectorises.
@@ -31,19 +31,41 @@ struct Gated {
     R d_gate;
 };
 
-/// x == 0: -(softplus(lp - g) - softplus(-g)); the two logarithms are one of a ratio between 1/2
-/// and 2.
+/// x == 0: -(softplus(lp - g) - softplus(-g)), lp = -r softplus(l), with all that depends on l. The
+/// three sigmoids share one division.
 template <class R>
-inline Gated<R> gated_zero(R lp, R g) {
-    const R u = lp - g;
-    const R eu = exp_of(-std::abs(u));
-    const R eg = exp_of(-std::abs(g));
-    const R iu = 1 / (1 + eu);
-    const R ig = 1 / (1 + eg);
+struct GatedZero {
+    Gated<R> gated;
+    R plus;     ///< softplus(l)
+    R sigmoid;  ///< of l
+};
+template <class R>
+inline GatedZero<R> gated_zero_nb(R r, R l, R g) {
+    const R el = exp_below_0(-std::abs(l));
+    const R plus = (l > 0 ? l : R(0)) + log1p_unit(el);
+    const R u = -r * plus - g;
+    const R eu = exp_below_0(-std::abs(u));
+    const R eg = exp_below_0(-std::abs(g));
+    const R al = 1 + el;
+    const R au = 1 + eu;
+    const R ag = 1 + eg;
+    const R lu = al * au;
+    const R inverse = 1 / (lu * ag);
+    const R il = inverse * (au * ag);
+    const R iu = inverse * (al * ag);
+    const R ig = inverse * lu;
     const R su = u > 0 ? iu : eu * iu;
     const R sg = g < 0 ? ig : eg * ig;
-    const R plus = (u > 0 ? u : R(0)) - (g < 0 ? -g : R(0));
-    return {-(plus + log_of((1 + eu) * ig)), -su, su - sg};
+    const R nll = (g < 0 ? -g : R(0)) - (u > 0 ? u : R(0)) + (log1p_unit(eg) - log1p_unit(eu));
+    return {{nll, -su, su - sg}, plus, l > 0 ? il : el * il};
+}
+
+/// The same for any lp.
+template <class R>
+inline Gated<R> gated_zero(R lp, R g) {
+    const detail::Soft<R> u = detail::soft(lp - g);
+    const detail::Soft<R> s = detail::soft(-g);
+    return {s.plus - u.plus, -u.sigmoid, u.sigmoid - s.sigmoid};
 }
 
 /// x != 0: -(lp - g - softplus(-g)).
@@ -66,16 +88,18 @@ void nb_zeros(const HeadSlice<R>& head, R* nll) {
     for (std::int32_t i = 0; i < head.count; ++i) {
         const R theta = exp_of(log_theta[i]);
         const R r = theta + kThetaOffset<R>;
-        const detail::Soft<R> s = detail::soft(log_mean[i] - log_theta[i]);
-        const R lp = -r * s.plus;
+        const R l = log_mean[i] - log_theta[i];
         R d_lp = -1;
+        detail::Soft<R> s;
         if constexpr (I == Inflation::Zero) {
-            const Gated<R> gated = gated_zero(lp, gate[i]);
-            nll[i] = gated.nll;
-            d_lp = gated.d_lp;
-            gate[i] = weight * gated.d_gate;
+            const GatedZero<R> zero = gated_zero_nb(r, l, gate[i]);
+            nll[i] = zero.gated.nll;
+            d_lp = zero.gated.d_lp;
+            gate[i] = weight * zero.gated.d_gate;
+            s = {zero.plus, zero.sigmoid};
         } else {
-            nll[i] = -lp;
+            s = detail::soft(l);
+            nll[i] = r * s.plus;
         }
         const R by_l = -r * s.sigmoid;
         d_mean[i] = weight * d_lp * by_l;
@@ -87,16 +111,32 @@ void nb_zeros(const HeadSlice<R>& head, R* nll) {
 template <class R, Inflation I>
 struct NbEntries {
     alignas(64) Lane<R> x, log_factorial, log_mean, log_theta, gate, nll, d_mean, d_theta, d_gate;
+    alignas(64) std::int32_t at[kTile];
 
     void load(const HeadSlice<R>& head, const SparseSlice& slice) {
-        for (std::int32_t k = 0; k < slice.count; ++k) {
-            const std::int32_t i = slice.columns[k] - slice.first;
-            x[k] = static_cast<R>(slice.values[k]);
-            log_factorial[k] = static_cast<R>(detail::log_factorial(slice.values[k]));
-            log_mean[k] = head.mean[i];
-            log_theta[k] = head.log_scale[i];
-            if constexpr (I == Inflation::Zero) gate[k] = head.gate[i];
+        const std::int32_t count = slice.count;
+        for (std::int32_t k = 0; k < count; ++k) at[k] = slice.columns[k] - slice.first;
+        for (std::int32_t k = 0; k < count; ++k) x[k] = static_cast<R>(slice.values[k]);
+        for (std::int32_t k = 0; k < count; ++k) log_mean[k] = head.mean[at[k]];
+        for (std::int32_t k = 0; k < count; ++k) log_theta[k] = head.log_scale[at[k]];
+        if constexpr (I == Inflation::Zero)
+            for (std::int32_t k = 0; k < count; ++k) gate[k] = head.gate[at[k]];
+        load_factorials(count);
+    }
+
+    /// From the table; whatever is no small whole number is computed.
+    void load_factorials(std::int32_t count) {
+        const R* table = detail::log_factorials<R>().data();
+        std::int32_t others = 0;
+        for (std::int32_t k = 0; k < count; ++k) {
+            const R inside = x[k] < detail::kFactorials - 1 ? x[k] : R(detail::kFactorials - 1);
+            const auto whole = static_cast<std::int32_t>(inside > 0 ? inside : R(0));
+            log_factorial[k] = table[whole];
+            others += static_cast<R>(whole) != x[k] ? 1 : 0;
         }
+        if (others == 0) return;
+        for (std::int32_t k = 0; k < count; ++k)
+            log_factorial[k] = static_cast<R>(detail::log_factorial(x[k]));
     }
 
     void compute(std::int32_t count, R weight) {
@@ -121,13 +161,16 @@ struct NbEntries {
     }
 
     void store(const HeadSlice<R>& head, const SparseSlice& slice, R* slice_nll) const {
-        for (std::int32_t k = 0; k < slice.count; ++k) {
-            const std::int32_t i = slice.columns[k] - slice.first;
-            slice_nll[i] = nll[k];
-            head.d_mean[i] = d_mean[k];
-            head.log_scale[i] = d_theta[k];
-            if constexpr (I == Inflation::Zero) head.gate[i] = d_gate[k];
-        }
+        put(nll, slice.count, slice_nll);
+        put(d_mean, slice.count, head.d_mean);
+        put(d_theta, slice.count, head.log_scale);
+        if constexpr (I == Inflation::Zero) put(d_gate, slice.count, head.gate);
+    }
+
+    /// Columns of a row are distinct.
+    void put(const R* from, std::int32_t count, R* to) const {
+#pragma GCC ivdep
+        for (std::int32_t k = 0; k < count; ++k) to[at[k]] = from[k];
     }
 };
 

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "vector_math.hpp"
+
 namespace smeta::nn {
 
 namespace {
@@ -76,7 +78,7 @@ void prepare_input(const core::CsrView& values, Transform transform, LayerInput<
         static_cast<double>(nnz) > dense_above * static_cast<double>(values.rows) * values.cols;
     const auto seen = [transform](float v) {
         if (transform == Transform::None) return static_cast<R>(v);
-        return v < 0 ? R(0) : std::log1p(static_cast<R>(v));
+        return detail::log1p_of(static_cast<R>(v < 0 ? 0.0F : v));
     };
     if (input.is_dense) {
         input.dense.setZero(values.rows, values.cols);
@@ -93,7 +95,10 @@ void prepare_input(const core::CsrView& values, Transform transform, LayerInput<
         input.row_start[r] = values.rows == 0 ? 0 : values.indptr[r] - values.indptr[0];
     input.column.assign(values.indices.begin(), values.indices.begin() + nnz);
     input.by_row.resize(static_cast<std::size_t>(nnz));
-    for (std::int64_t i = 0; i < nnz; ++i) input.by_row[i] = seen(values.values[i]);
+    if (transform == Transform::None)
+        for (std::int64_t i = 0; i < nnz; ++i) input.by_row[i] = static_cast<R>(values.values[i]);
+    else
+        for (std::int64_t i = 0; i < nnz; ++i) input.by_row[i] = seen(values.values[i]);
     fill_columns(input);
 }
 

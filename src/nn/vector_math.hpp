@@ -18,9 +18,15 @@ inline double log1p_of(double x) {
     return std::log1p(x);
 }
 
-/// exp for x <= 88; at least 1e-38 (so never 0, also for -inf).
-inline float exp_of(float x) {
-    x = x > 88.0F ? 88.0F : x;
+inline double exp_below_0(double x) {
+    return std::exp(x);
+}
+inline double log1p_unit(double x) {
+    return std::log1p(x);
+}
+
+/// exp for x <= 0; at least 1e-38 (so never 0, also for -inf).
+inline float exp_below_0(float x) {
     x = x < -87.0F ? -87.0F : x;
     const float n = (x * 1.44269504088896341F + 12582912.0F) - 12582912.0F;
     float r = x - n * 0.693359375F;
@@ -35,14 +41,13 @@ inline float exp_of(float x) {
     return p * std::bit_cast<float>((static_cast<std::int32_t>(n) + 127) << 23);
 }
 
-/// log for normal positive x; smaller ones count as the smallest normal.
-inline float log_of(float x) {
-    x = x < 1.17549435e-38F ? 1.17549435e-38F : x;
-    const std::int32_t bits = std::bit_cast<std::int32_t>(x);
-    // The mantissa in [sqrt(1/2), sqrt(2)): the exponent steps where the mantissa passes sqrt(2).
-    const std::int32_t offset = bits - 0x3f3504f3;
-    const auto e = static_cast<float>(offset >> 23);
-    const float m = std::bit_cast<float>((offset & 0x007fffff) + 0x3f3504f3) - 1.0F;
+/// exp for x <= 88 (larger ones count as 88); at least 1e-38.
+inline float exp_of(float x) {
+    return exp_below_0(x > 88.0F ? 88.0F : x);
+}
+
+/// log(1 + m) for m in [sqrt(1/2) - 1, sqrt(2) - 1], plus e log 2.
+inline float log_near_1(float m, float e) {
     const float z = m * m;
     float p = 7.0376836292e-2F;
     p = p * m - 1.1514610310e-1F;
@@ -57,6 +62,23 @@ inline float log_of(float x) {
     y += e * -2.12194440e-4F;
     y -= 0.5F * z;
     return m + y + e * 0.693359375F;
+}
+
+/// log for normal positive x; smaller ones count as the smallest normal.
+inline float log_of(float x) {
+    x = x < 1.17549435e-38F ? 1.17549435e-38F : x;
+    const std::int32_t bits = std::bit_cast<std::int32_t>(x);
+    // The mantissa in [sqrt(1/2), sqrt(2)): the exponent steps where the mantissa passes sqrt(2).
+    const std::int32_t offset = bits - 0x3f3504f3;
+    const auto e = static_cast<float>(offset >> 23);
+    const float m = std::bit_cast<float>((offset & 0x007fffff) + 0x3f3504f3) - 1.0F;
+    return log_near_1(m, e);
+}
+
+/// log(1 + x) for x in [0, 1]: (1 + x) / 2 is exact enough that no rounding need be put right.
+inline float log1p_unit(float x) {
+    const bool upper = x > 0.41421356F;
+    return log_near_1(upper ? 0.5F * (x - 1.0F) : x, upper ? 1.0F : 0.0F);
 }
 
 /// log(1 + x) for x >= 0, with the rounding of 1 + x put right.
@@ -74,9 +96,9 @@ struct Soft {
 
 template <class R>
 inline Soft<R> soft(R v) {
-    const R e = exp_of(-std::abs(v));
+    const R e = exp_below_0(-std::abs(v));
     const R inverse = 1 / (1 + e);
-    return {(v > 0 ? v : R(0)) + log1p_of(e), v > 0 ? inverse : e * inverse};
+    return {(v > 0 ? v : R(0)) + log1p_unit(e), v > 0 ? inverse : e * inverse};
 }
 
 /// Sum in a fixed order that vectorises: 16 partial sums, then those in order, in double.

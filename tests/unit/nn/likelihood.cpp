@@ -335,4 +335,87 @@ TEST(LatentTerms, MmdLeavesOutSmallCategoriesAndAddsLevels) {
     EXPECT_FALSE(weights.counts(9));
 }
 
+/// Loss and gradients of every row by the plain form.
+struct PlainMmd {
+    double loss = 0;
+    std::vector<double> d;
+
+    explicit PlainMmd(const nn::MmdRows<double>& all) : d(all.latent.size(), 0.0) {
+        const nn::MmdWeights weights(all.codes, all.rows, all.levels);
+        for (std::int64_t i = 0; i < all.rows; ++i)
+            loss += nn::mmd_row<double>(all, weights, i, 0.5,
+                                        {d.data() + all.width * i, d.size() / all.rows});
+    }
+};
+
+template <class R>
+void check_mmd_batch(double tolerance) {
+    nn::MmdBatch<R> batch;
+    for (const std::int64_t rows : {1, 5, 40, 70})
+        for (const double spread : {1e-3, 1.0, 40.0}) {
+            const core::Philox draws(5, core::DrawPurpose::Test);
+            std::vector<double> latent;
+            std::vector<R> same;
+            std::vector<std::int32_t> codes;
+            for (std::int64_t i = 0; i < rows; ++i) {
+                // A float's value, so that both forms see the same rows; some rows coincide.
+                for (int l = 0; l < 3; ++l)
+                    latent.push_back(static_cast<float>(spread * draws.normal(3 * (i % 60) + l)));
+                codes.push_back(i % 7 == 6 ? -1 : static_cast<std::int32_t>(draws.below(i, 4)));
+                codes.push_back(static_cast<std::int32_t>(i % 2));
+            }
+            same.assign(latent.begin(), latent.end());
+            const PlainMmd plain({latent, codes, rows, 3, 2});
+            batch.assign({same, codes, rows, 3, 2});
+            std::vector<R> d(latent.size(), R(0));
+            std::vector<R> factors;
+            double loss = 0;
+            for (std::int64_t i = 0; i < rows; ++i)
+                loss += batch.row(i, 0.5, {d.data() + 3 * i, 3}, factors);
+            double largest = 1e-9;
+            for (const double value : plain.d) largest = std::max(largest, std::abs(value));
+            EXPECT_NEAR(loss, plain.loss, tolerance * (1 + std::abs(plain.loss)));
+            for (std::size_t i = 0; i < d.size(); ++i)
+                EXPECT_NEAR(d[i], plain.d[i], tolerance * largest) << rows << " rows, " << spread;
+        }
+}
+
+TEST(LatentTerms, MmdBatchEqualsThePlainRows) {
+    check_mmd_batch<double>(1e-12);
+    check_mmd_batch<float>(2e-5);
+}
+
+TEST(LatentTerms, MmdBatchPassesNaN) {
+    std::vector<float> latent(40, 1.0F);
+    const std::vector<std::int32_t> codes{0, 1, 0, 1, 0, 1, 0, 1, 0, 1,
+                                          0, 1, 0, 1, 0, 1, 0, 1, 0, 1};
+    latent[35] = std::nanf("");
+    nn::MmdBatch<float> batch;
+    batch.assign({latent, codes, 20, 2, 1});
+    std::vector<float> d(2), factors;
+    EXPECT_TRUE(std::isnan(batch.row(0, 1, d, factors)));
+}
+
+TEST(Likelihood, FloatZinbEqualsTheFormulaOverWideRanges) {
+    for (const double log_theta : {-12.0, -3.0, 0.0, 5.0, 13.0, 25.0})
+        for (const float x : {0.0F, 0.5F, 1.0F, 7.0F, 254.0F, 255.0F, 3000.0F, 65000.0F})
+            for (const double gate : {-30.0, -1.0, 0.0, 2.0, 30.0}) {
+                const float log_mean = 1.5F;
+                float scale = static_cast<float>(log_theta);
+                float g = static_cast<float>(gate);
+                float d = 0;
+                const std::int32_t column = 0;
+                const nn::HeadSlice<float> head{1, &log_mean, &d, &scale, &g, nullptr, 1};
+                const double found = nn::zinb_slice(head, {&column, &x, x == 0 ? 0 : 1, 0});
+                double m = log_mean, t = log_theta, dd = 0, gg = gate;
+                const nn::HeadSlice<double> exact{1, &m, &dd, &t, &gg, nullptr, 1};
+                const double expected = nn::zinb_slice(exact, {&column, &x, x == 0 ? 0 : 1, 0});
+                EXPECT_NEAR(found, expected, 4e-6 * (1 + x + std::abs(expected)))
+                    << x << " theta " << log_theta << " gate " << gate;
+                EXPECT_NEAR(d, dd, 2e-5 * (1 + x));
+                EXPECT_NEAR(scale, t, 2e-5 * (1 + x));
+                EXPECT_NEAR(g, gg, 1e-5);
+            }
+}
+
 }  // namespace
