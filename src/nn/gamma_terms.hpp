@@ -82,7 +82,7 @@ inline GammaDifference<R> gamma_difference(R r, R x) {
         pb *= ib2;
         slope += static_cast<R>(kDigammaSeries[k]) * (pa - pb);
     }
-    const R log_ratio = log1p_of(x * ia);
+    const R log_ratio = log1p_of(x * ia, a * ib);
     return {x * (log_of(b) - 1) + (a - R(0.5)) * log_ratio + series + log_of(shift.ratio),
             log_ratio + R(0.5) * (ia - ib) + slope + shift.steps};
 }

@@ -11,6 +11,7 @@ namespace {
 using detail::exp_below_0;
 using detail::exp_of;
 using detail::log1p_unit;
+using detail::log_of;
 using detail::ordered_sum;
 
 /// A slice's working arrays; one loop an array so that each vectorises.
@@ -31,36 +32,7 @@ struct Gated {
     R d_gate;
 };
 
-/// x == 0: -(softplus(lp - g) - softplus(-g)), lp = -r softplus(l), with all that depends on l. The
-/// three sigmoids share one division.
-template <class R>
-struct GatedZero {
-    Gated<R> gated;
-    R plus;     ///< softplus(l)
-    R sigmoid;  ///< of l
-};
-template <class R>
-inline GatedZero<R> gated_zero_nb(R r, R l, R g) {
-    const R el = exp_below_0(-std::abs(l));
-    const R plus = (l > 0 ? l : R(0)) + log1p_unit(el);
-    const R u = -r * plus - g;
-    const R eu = exp_below_0(-std::abs(u));
-    const R eg = exp_below_0(-std::abs(g));
-    const R al = 1 + el;
-    const R au = 1 + eu;
-    const R ag = 1 + eg;
-    const R lu = al * au;
-    const R inverse = 1 / (lu * ag);
-    const R il = inverse * (au * ag);
-    const R iu = inverse * (al * ag);
-    const R ig = inverse * lu;
-    const R su = u > 0 ? iu : eu * iu;
-    const R sg = g < 0 ? ig : eg * ig;
-    const R nll = (g < 0 ? -g : R(0)) - (u > 0 ? u : R(0)) + (log1p_unit(eg) - log1p_unit(eu));
-    return {{nll, -su, su - sg}, plus, l > 0 ? il : el * il};
-}
-
-/// The same for any lp.
+/// x == 0: -(softplus(lp - g) - softplus(-g)).
 template <class R>
 inline Gated<R> gated_zero(R lp, R g) {
     const detail::Soft<R> u = detail::soft(lp - g);
@@ -77,33 +49,72 @@ inline Gated<R> gated_nonzero(R lp, R g) {
 
 enum class Inflation { None, Zero };
 
-/// The whole slice as if every x were 0.
+/// softplus and sigmoid of many numbers.
+template <class R>
+struct SoftLane {
+    alignas(64) Lane<R> plus, sigmoid;
+
+    void set(std::int32_t i, R v) {
+        const detail::Soft<R> s = detail::soft(v);
+        plus[i] = s.plus;
+        sigmoid[i] = s.sigmoid;
+    }
+};
+
+/// The whole slice as if every x were 0. Short loops: a processor overlaps more iterations of them
+/// than of one long chain of exponentials and logarithms.
 template <class R, Inflation I>
-void nb_zeros(const HeadSlice<R>& head, R* nll) {
+void nb_zeros(const HeadSlice<R>& head, R* __restrict nll) {
     const R* __restrict log_mean = head.mean;
     R* __restrict d_mean = head.d_mean;
     R* __restrict log_theta = head.log_scale;
     R* __restrict gate = head.gate;
     const R weight = head.weight;
-    for (std::int32_t i = 0; i < head.count; ++i) {
-        const R theta = exp_of(log_theta[i]);
-        const R r = theta + kThetaOffset<R>;
-        const R l = log_mean[i] - log_theta[i];
-        R d_lp = -1;
-        detail::Soft<R> s;
-        if constexpr (I == Inflation::Zero) {
-            const GatedZero<R> zero = gated_zero_nb(r, l, gate[i]);
-            nll[i] = zero.gated.nll;
-            d_lp = zero.gated.d_lp;
-            gate[i] = weight * zero.gated.d_gate;
-            s = {zero.plus, zero.sigmoid};
-        } else {
-            s = detail::soft(l);
-            nll[i] = r * s.plus;
+    const std::int32_t count = head.count;
+    alignas(64) Lane<R> theta;
+    for (std::int32_t i = 0; i < count; ++i) theta[i] = exp_of(log_theta[i]);
+    if constexpr (I == Inflation::Zero) {
+        alignas(64) Lane<R> e, plus, by_u, d_gate;
+        for (std::int32_t i = 0; i < count; ++i) {
+            const R l = log_mean[i] - log_theta[i];
+            e[i] = exp_below_0(-std::abs(l));
+            plus[i] = (l > 0 ? l : R(0)) + log1p_unit(e[i]);
         }
-        const R by_l = -r * s.sigmoid;
-        d_mean[i] = weight * d_lp * by_l;
-        log_theta[i] = weight * d_lp * (-theta * s.plus - by_l);
+        // nll = softplus(-g) - softplus(u): one logarithm, of a ratio between 1/2 and 2; the three
+        // sigmoids share one division.
+        for (std::int32_t i = 0; i < count; ++i) {
+            const R g = gate[i];
+            const R u = -(theta[i] + kThetaOffset<R>)*plus[i] - g;
+            const R eu = exp_below_0(-std::abs(u));
+            const R eg = exp_below_0(-std::abs(g));
+            const R both = (1 + eu) * (1 + eg);
+            const R inverse = 1 / (both * (1 + e[i]));
+            const R il = both * inverse;
+            const R rest = (1 + e[i]) * inverse;
+            const R iu = rest * (1 + eg);
+            const R ig = rest * (1 + eu);
+            nll[i] = (g < 0 ? -g : R(0)) - (u > 0 ? u : R(0)) + log_of((1 + eg) * iu);
+            by_u[i] = u > 0 ? iu : eu * iu;
+            d_gate[i] = by_u[i] - (g < 0 ? ig : eg * ig);
+            e[i] = log_mean[i] > log_theta[i] ? il : e[i] * il;
+        }
+        for (std::int32_t i = 0; i < count; ++i) {
+            const R by_l = (theta[i] + kThetaOffset<R>)*e[i];
+            const R slope = weight * by_u[i];
+            gate[i] = weight * d_gate[i];
+            d_mean[i] = slope * by_l;
+            log_theta[i] = slope * (theta[i] * plus[i] - by_l);
+        }
+    } else {
+        SoftLane<R> l;
+        for (std::int32_t i = 0; i < count; ++i) l.set(i, log_mean[i] - log_theta[i]);
+        for (std::int32_t i = 0; i < count; ++i) {
+            const R r = theta[i] + kThetaOffset<R>;
+            const R by_l = r * l.sigmoid[i];
+            nll[i] = r * l.plus[i];
+            d_mean[i] = weight * by_l;
+            log_theta[i] = weight * (theta[i] * l.plus[i] - by_l);
+        }
     }
 }
 
@@ -113,15 +124,21 @@ struct NbEntries {
     alignas(64) Lane<R> x, log_factorial, log_mean, log_theta, gate, nll, d_mean, d_theta, d_gate;
     alignas(64) std::int32_t at[kTile];
 
+    /// Entries up to whole vectors: copies of harmless numbers spare `compute` its remainder loops.
+    std::int32_t padded = 0;
+
     void load(const HeadSlice<R>& head, const SparseSlice& slice) {
         const std::int32_t count = slice.count;
+        padded = (count + 15) / 16 * 16;
         for (std::int32_t k = 0; k < count; ++k) at[k] = slice.columns[k] - slice.first;
         for (std::int32_t k = 0; k < count; ++k) x[k] = static_cast<R>(slice.values[k]);
         for (std::int32_t k = 0; k < count; ++k) log_mean[k] = head.mean[at[k]];
         for (std::int32_t k = 0; k < count; ++k) log_theta[k] = head.log_scale[at[k]];
         if constexpr (I == Inflation::Zero)
             for (std::int32_t k = 0; k < count; ++k) gate[k] = head.gate[at[k]];
-        load_factorials(count);
+        for (R* array : {x, log_mean, log_theta, gate})
+            std::fill(array + count, array + padded, R(0));
+        load_factorials(padded);
     }
 
     /// From the table; whatever is no small whole number is computed.
@@ -139,24 +156,32 @@ struct NbEntries {
             log_factorial[k] = static_cast<R>(detail::log_factorial(x[k]));
     }
 
-    void compute(std::int32_t count, R weight) {
+    void compute(R weight) {
+        const std::int32_t count = padded;
+        alignas(64) Lane<R> theta, lgamma, digamma;
+        SoftLane<R> soft, g;
+        for (std::int32_t k = 0; k < count; ++k) theta[k] = exp_of(log_theta[k]);
+        for (std::int32_t k = 0; k < count; ++k) soft.set(k, log_mean[k] - log_theta[k]);
+        if constexpr (I == Inflation::Zero)
+            for (std::int32_t k = 0; k < count; ++k) g.set(k, gate[k]);
         for (std::int32_t k = 0; k < count; ++k) {
-            const R theta = exp_of(log_theta[k]);
-            const R r = theta + kThetaOffset<R>;
+            const auto gamma = detail::gamma_difference<R>(theta[k] + kThetaOffset<R>, x[k]);
+            lgamma[k] = gamma.lgamma;
+            digamma[k] = gamma.digamma;
+        }
+        for (std::int32_t k = 0; k < count; ++k) {
+            const R r = theta[k] + kThetaOffset<R>;
             const R l = log_mean[k] - log_theta[k];
-            const detail::Soft<R> s = detail::soft(l);
-            const detail::GammaDifference<R> gamma = detail::gamma_difference(r, x[k]);
-            const R lp = (gamma.lgamma - log_factorial[k]) + x[k] * (l - s.plus) - r * s.plus;
+            const R lp =
+                (lgamma[k] - log_factorial[k]) + x[k] * (l - soft.plus[k]) - r * soft.plus[k];
+            nll[k] = -lp;
             if constexpr (I == Inflation::Zero) {
-                const Gated<R> gated = gated_nonzero(lp, gate[k]);
-                nll[k] = gated.nll;
-                d_gate[k] = weight * gated.d_gate;
-            } else {
-                nll[k] = -lp;
+                nll[k] += g.plus[k];  // g + softplus(-g) = softplus(g)
+                d_gate[k] = weight * g.sigmoid[k];
             }
-            const R by_l = x[k] * (1 - s.sigmoid) - r * s.sigmoid;
+            const R by_l = x[k] * (1 - soft.sigmoid[k]) - r * soft.sigmoid[k];
             d_mean[k] = -weight * by_l;
-            d_theta[k] = -weight * (theta * (gamma.digamma - s.plus) - by_l);
+            d_theta[k] = -weight * (theta[k] * (digamma[k] - soft.plus[k]) - by_l);
         }
     }
 
@@ -194,7 +219,7 @@ double negative_binomial(const HeadSlice<R>& head, const SparseSlice& slice) {
     NbEntries<R, I> entries;
     entries.load(head, slice);
     nb_zeros<R, I>(head, nll);
-    entries.compute(slice.count, head.weight);
+    entries.compute(head.weight);
     entries.store(head, slice, nll);
     return finish(head, nll);
 }

@@ -18,6 +18,9 @@ inline double log1p_of(double x) {
     return std::log1p(x);
 }
 
+inline double log1p_of(double x, double) {
+    return std::log1p(x);
+}
 inline double exp_below_0(double x) {
     return std::exp(x);
 }
@@ -81,10 +84,13 @@ inline float log1p_unit(float x) {
     return log_near_1(upper ? 0.5F * (x - 1.0F) : x, upper ? 1.0F : 0.0F);
 }
 
-/// log(1 + x) for x >= 0, with the rounding of 1 + x put right.
-inline float log1p_of(float x) {
+/// log(1 + x) for x >= 0, with the rounding of 1 + x put right; `inverse` is about 1 / (1 + x).
+inline float log1p_of(float x, float inverse) {
     const float u = 1.0F + x;
-    return log_of(u) + (x - (u - 1.0F)) / u;
+    return log_of(u) + (x - (u - 1.0F)) * inverse;
+}
+inline float log1p_of(float x) {
+    return log1p_of(x, 1.0F / (1.0F + x));
 }
 
 /// log(1 + exp(v)) and 1 / (1 + exp(-v)), from one exponential.
