@@ -38,6 +38,18 @@ std::int64_t SpotPartition::total_rows() const {
     return std::accumulate(lane_rows_.begin(), lane_rows_.end(), std::int64_t{0});
 }
 
+std::vector<Range> SpotPartition::subtrees_of(int rank) const {
+    const Range mine = lanes_of(rank);
+    std::vector<Range> subtrees;
+    for (std::int64_t first = mine.first; first < mine.last;) {
+        std::int64_t size = 1;
+        while (first % (2 * size) == 0 && first + 2 * size <= mine.last) size *= 2;
+        subtrees.push_back({first, first + size});
+        first += size;
+    }
+    return subtrees;
+}
+
 template <Arithmetic T>
 void lane_tree_sum(const Comm& comm, const SpotPartition& partition,
                    std::span<const std::span<T>> buffers, std::span<T> total) {
@@ -46,14 +58,47 @@ void lane_tree_sum(const Comm& comm, const SpotPartition& partition,
     core::check(static_cast<std::int64_t>(buffers.size()) == mine.size(), "one buffer a lane");
     for (const auto& buffer : buffers)
         core::check(buffer.size() == total.size(), "all lanes' buffers have one length");
+    for (std::int64_t half = 1; half < mine.size(); half *= 2)
+        for (std::int64_t left = (mine.first + 2 * half - 1) / (2 * half) * (2 * half);
+             left + 2 * half <= mine.last; left += 2 * half) {
+            const std::span<T> sum = buffers[left - mine.first];
+            const std::span<T> right = buffers[left + half - mine.first];
+            for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += right[i];
+        }
+    if (comm.size() == 1) {
+        std::copy(buffers[0].begin(), buffers[0].end(), total.begin());
+        return;
+    }
+    std::vector<std::span<T>> subtrees;
+    for (const Range& subtree : partition.subtrees_of(comm.rank()))
+        subtrees.push_back(buffers[subtree.first - mine.first]);
+    subtree_sum<T>(comm, partition, subtrees, total);
+}
+
+template <Arithmetic T>
+void subtree_sum(const Comm& comm, const SpotPartition& partition,
+                 std::span<const std::span<T>> buffers, std::span<T> total) {
+    if (comm.size() == 1) {
+        if (buffers[0].data() != total.data())
+            std::copy(buffers[0].begin(), buffers[0].end(), total.begin());
+        return;
+    }
+    const std::vector<Range> mine = partition.subtrees_of(comm.rank());
+    core::check(mine.size() == buffers.size(), "one buffer a subtree");
+    const auto buffer_at = [&](int lane) {
+        for (std::size_t i = 0; i < mine.size(); ++i)
+            if (mine[i].first == lane) return buffers[i];
+        throw core::InvariantError(fmt::format("no subtree begins at lane {}", lane));
+    };
     std::vector<T> received;
     for (int half = 1; half < partition.lanes(); half *= 2) {
         for (int left = 0; left < partition.lanes(); left += 2 * half) {
             const int to = partition.owner(left);
             const int from = partition.owner(left + half);
+            if (partition.owner(left + 2 * half - 1) == to) continue;  // added up by its rank
             if (comm.rank() != to && comm.rank() != from) continue;
             std::span<const T> right;
-            if (from == comm.rank()) right = buffers[left + half - mine.first];
+            if (from == comm.rank()) right = buffer_at(left + half);
             if (from != to && from == comm.rank()) comm.send(right, to, half);
             if (to != comm.rank()) continue;
             if (from != to) {
@@ -61,11 +106,12 @@ void lane_tree_sum(const Comm& comm, const SpotPartition& partition,
                 comm.receive(std::span<T>(received), from, half);
                 right = received;
             }
-            const std::span<T> sum = buffers[left - mine.first];
+            const std::span<T> sum = buffer_at(left);
             for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += right[i];
         }
     }
-    if (comm.is_root()) std::copy(buffers[0].begin(), buffers[0].end(), total.begin());
+    if (comm.is_root() && buffers[0].data() != total.data())
+        std::copy(buffers[0].begin(), buffers[0].end(), total.begin());
     comm.broadcast(total);
 }
 
@@ -76,5 +122,10 @@ template void lane_tree_sum<double>(const Comm&, const SpotPartition&,
 template void lane_tree_sum<std::int64_t>(const Comm&, const SpotPartition&,
                                           std::span<const std::span<std::int64_t>>,
                                           std::span<std::int64_t>);
+
+template void subtree_sum<float>(const Comm&, const SpotPartition&,
+                                 std::span<const std::span<float>>, std::span<float>);
+template void subtree_sum<double>(const Comm&, const SpotPartition&,
+                                  std::span<const std::span<double>>, std::span<double>);
 
 }  // namespace smeta::comm

@@ -120,11 +120,11 @@ void decoder_backward(const Net<R>& net, const std::vector<nn::Normaliser<R>>& n
                       const std::vector<double>& counts, std::span<const double> total,
                       ChunkState<R>& s) {
     const std::size_t size = 2 * static_cast<std::size_t>(net.top());
-    core::Matrix<R> d_input;
     for (std::int32_t b = 0; b < net.block_count(); ++b) {
         BlockState<R>& block = s.blocks[b];
         HiddenState<R>& hidden = block.decoder;
         const LayerIndex& index = net.index.blocks[b].decoder;
+        core::Matrix<R>& d_input = block.d_decoder_input;
         for (const Pass pass : {kLatentPass, kCorrPass}) {
             const std::int64_t first = pass_first(pass, block.rows());
             const std::int64_t count = pass_rows(pass, block);
@@ -188,7 +188,8 @@ void latent_backward(const Net<R>& net, ChunkState<R>& s) {
     latent_gradient(net, s);
     linear_gradient(net.index.joint_mean, s.joint, s.d_mean, s.gradient);
     linear_gradient(net.index.joint_log_variance, s.joint, s.d_log_variance, s.gradient);
-    core::Matrix<R> d_joint(s.joint.rows(), s.joint.cols());
+    core::Matrix<R>& d_joint = s.d_joint;
+    d_joint.resize(s.joint.rows(), s.joint.cols());
     nn::product_transposed_right<R>(s.d_mean, net.values.tensor(net.index.joint_mean.weight),
                                     d_joint);
     nn::product_transposed_right<R>(s.d_log_variance,
@@ -225,7 +226,7 @@ namespace {
 /// gradient.
 template <class R>
 void unmeasured_gradient(const Net<R>& net, std::int32_t b, const ChunkState<R>& s,
-                         const core::Matrix<R>& d, typename nn::ParameterArena<R>::Map weight) {
+                         const core::Matrix<R>& d, std::int64_t first, nn::View<R> weight) {
     if (net.unmeasured.empty()) return;
     const std::vector<std::int32_t>& rows = s.blocks[b].input->rows;
     for (std::size_t i = 0; i < rows.size();) {
@@ -236,8 +237,8 @@ void unmeasured_gradient(const Net<R>& net, std::int32_t b, const ChunkState<R>&
         const Unmeasured* lacks = net.lacks(sample, b);
         if (lacks == nullptr) continue;
         for (std::int64_t f = 0; f < weight.rows(); ++f)
-            if (lacks->measured[f] == 0)
-                weight.row(f) += static_cast<R>(lacks->mean_input[f]) * sum;
+            if (lacks->measured[first + f] == 0)
+                weight.row(f) += static_cast<R>(lacks->mean_input[first + f]) * sum;
     }
 }
 
@@ -255,17 +256,21 @@ void encoder_backward(const Net<R>& net, std::int32_t layer,
         const LayerIndex& index = net.index.blocks[b].encoder[layer];
         nn::batch_norm_backward<R>(normalisers[b], net.values.tensor(index.gamma), hidden.x,
                                    total.subspan(b * size, size), counts[b], hidden.d);
+        if (layer == 0) continue;
         auto d_weight = s.gradient.tensor(index.weight);
-        if (layer == 0) {
-            nn::input_backward<R>(block.x, hidden.d, d_weight);
-            unmeasured_gradient<R>(net, b, s, hidden.d, d_weight);
-            continue;
-        }
         HiddenState<R>& below = block.encoder[layer - 1];
         nn::product_transposed_left<R>(below.y, hidden.d, d_weight);
         below.d.resize(below.y.rows(), below.y.cols());
         nn::product_transposed_right<R>(hidden.d, net.values.tensor(index.weight), below.d);
     }
+}
+
+template <class R>
+void first_weight_gradient(const Net<R>& net, std::int32_t b, const ChunkState<R>& s,
+                           std::int64_t first, nn::View<R> d_weight, nn::Target target) {
+    const core::Matrix<R>& d = s.blocks[b].encoder.front().d;
+    nn::input_backward<R>(s.blocks[b].x, d, first, d_weight, target);
+    unmeasured_gradient<R>(net, b, s, d, first, d_weight);
 }
 
 template void begin_backward(const Net<float>&, ChunkState<float>&);
@@ -292,5 +297,9 @@ template void encoder_backward(const Net<double>&, std::int32_t,
                                const std::vector<nn::Normaliser<double>>&,
                                const std::vector<double>&, std::span<const double>,
                                ChunkState<double>&);
+template void first_weight_gradient(const Net<float>&, std::int32_t, const ChunkState<float>&,
+                                    std::int64_t, nn::View<float>, nn::Target);
+template void first_weight_gradient(const Net<double>&, std::int32_t, const ChunkState<double>&,
+                                    std::int64_t, nn::View<double>, nn::Target);
 
 }  // namespace smeta::model::detail

@@ -79,10 +79,11 @@ void encoder_linear(const Net<R>& net, ChunkState<R>& s, std::int32_t layer) {
         if (layer == 0) {
             nn::input_forward<R>(block.x, weight, hidden.x);
             add_unmeasured(net, s, b, weight, hidden.x);
+            nn::add_row<R>(net.values.tensor(index.bias), hidden.x);
         } else {
-            nn::product<R>(block.encoder[layer - 1].y, weight, hidden.x);
+            nn::product_plus_row<R>(block.encoder[layer - 1].y, weight,
+                                    net.values.tensor(index.bias), hidden.x);
         }
-        nn::add_row<R>(net.values.tensor(index.bias), hidden.x);
     }
 }
 
@@ -157,8 +158,7 @@ void linear(const Net<R>& net, const LinearIndex& index, const core::Matrix<R>& 
             core::Matrix<R>& y) {
     const auto weight = net.values.tensor(index.weight);
     y.resize(x.rows(), weight.cols());
-    nn::product<R>(x, weight, y);
-    nn::add_row<R>(net.values.tensor(index.bias), y);
+    nn::product_plus_row<R>(x, weight, net.values.tensor(index.bias), y);
 }
 
 }  // namespace
@@ -239,8 +239,8 @@ void decoder_linear(const Net<R>& net, ChunkState<R>& s) {
         HiddenState<R>& hidden = block.decoder;
         hidden.x.resize(block.decoder_input.rows(), net.top());
         hidden.y.resize(block.decoder_input.rows(), net.top());
-        nn::product<R>(block.decoder_input, net.values.tensor(index.weight), hidden.x);
-        nn::add_row<R>(net.values.tensor(index.bias), hidden.x);
+        nn::product_plus_row<R>(block.decoder_input, net.values.tensor(index.weight),
+                                net.values.tensor(index.bias), hidden.x);
     }
 }
 

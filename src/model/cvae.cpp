@@ -5,7 +5,7 @@
 #include "smeta/core/error.hpp"
 #include "smeta/core/hash.hpp"
 
-#include "cvae_impl.hpp"
+#include "cvae_workspace.hpp"
 
 namespace smeta::model {
 

@@ -6,6 +6,7 @@
 #include "smeta/core/threads.hpp"
 #include "smeta/model/cvae.hpp"
 #include "smeta/nn/batch_norm.hpp"
+#include "smeta/nn/latent_terms.hpp"
 #include "smeta/nn/sparse.hpp"
 
 namespace smeta::model::detail {
@@ -85,11 +86,8 @@ struct BlockState {
     core::Matrix<R> single;  ///< rows x latent: mean from this block alone
     core::Matrix<R> d_single;
     core::Matrix<R> decoder_input;  ///< both passes x (latent + code)
-    HiddenState<R> decoder;         ///< both passes
-    core::Matrix<R> mean;           ///< both passes x features
-    core::Matrix<R> d_mean;
-    core::Matrix<R> scale_tile;
-    core::Matrix<R> gate_tile;
+    core::Matrix<R> d_decoder_input;
+    HiddenState<R> decoder;  ///< both passes
     double reconstruction = 0;
     double corr = 0;
 
@@ -105,12 +103,14 @@ struct ChunkState {
     std::vector<BlockState<R>> blocks;
     core::Matrix<R> joint;                                    ///< full rows x (blocks * top)
     core::Matrix<R> mean, exp_log_variance, variance, noise;  ///< full rows x latent
-    core::Matrix<R> d_mean, d_log_variance;
+    core::Matrix<R> d_mean, d_log_variance, d_joint;
     core::Matrix<R> latent, z, d_latent, d_z;  ///< rows x latent
     double kl = 0;
     double mmd = 0;
-    std::vector<double> sums;  ///< for the exchange under way
-    nn::ParameterArena<R> gradient;
+    std::vector<std::int32_t> known_codes;  ///< the chunk's, -1 for rows without any modality
+    std::vector<R> mmd_factors;
+    std::vector<double> sums;        ///< for the exchange under way
+    nn::ParameterArena<R> gradient;  ///< of the tensors that `summed_by_chunk` names
 
     std::int64_t rows() const { return chunk->rows(); }
     std::int64_t full_rows() const { return static_cast<std::int64_t>(full.size()); }
@@ -152,11 +152,6 @@ void decoder_activate(const Net<R>& net, ChunkState<R>& s,
 template <class R>
 void fill_code(const Net<R>& net, std::int32_t b, const std::int32_t* codes, R* row);
 
-// chunk_heads.cpp
-/// Losses of every block; in training also the gradients of the heads and at the decoders' outputs.
-template <class R>
-void heads(const Net<R>& net, const LossScale& scale, Phase phase, ChunkState<R>& s);
-
 // chunk_backward.cpp
 /// Forgets the gradients of the latent.
 template <class R>
@@ -176,11 +171,18 @@ void latent_backward(const Net<R>& net, ChunkState<R>& s);
 /// Leaves the BatchNorm sums of layer `layer` of every encoder in `s.sums`.
 template <class R>
 void encoder_backward_sums(const Net<R>& net, std::int32_t layer, ChunkState<R>& s);
+/// From the sums to the gradient at the layer's input, and the weight's gradient of every layer but
+/// the first (`first_weights`).
 template <class R>
 void encoder_backward(const Net<R>& net, std::int32_t layer,
                       const std::vector<nn::Normaliser<R>>& normalisers,
                       const std::vector<double>& counts, std::span<const double> total,
                       ChunkState<R>& s);
+/// The chunk's share of rows [first, first + rows of d_weight) of the first layer's weight
+/// gradient.
+template <class R>
+void first_weight_gradient(const Net<R>& net, std::int32_t b, const ChunkState<R>& s,
+                           std::int64_t first, nn::View<R> d_weight, nn::Target target);
 
 /// A block of rows of a matrix as a view.
 template <class R>
@@ -189,49 +191,3 @@ nn::View<R> rows_of(core::Matrix<R>& m, std::int64_t first, std::int64_t count) 
 }
 
 }  // namespace smeta::model::detail
-
-namespace smeta::model {
-
-/// What a Cvae keeps between steps: the index and the chunks' buffers.
-template <class R>
-class CvaeWorkspace {
-  public:
-    detail::NetworkIndex index;
-    std::vector<detail::ChunkState<R>> states;
-
-    detail::Net<R> net(const Cvae<R>& model) const {
-        return {model.options_, index, model.values_, model.unmeasured_};
-    }
-    /// Runs body(chunk number, state) with one thread a chunk.
-    template <class Body>
-    void over_chunks(const Body& body) {
-        const auto count = static_cast<std::int64_t>(states.size());
-        const int threads = static_cast<int>(std::min<std::int64_t>(core::threads(), count));
-#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
-        for (std::int64_t c = 0; c < count; ++c) body(c, states[c]);
-    }
-    /// The chunks' `sums`, combined.
-    std::vector<double> reduce(const StepReducer<R>& reducer);
-    /// Normalisers of layer `layer` of every encoder, from sums or from the running statistics.
-    std::vector<nn::Normaliser<R>> encoder_normalisers(Cvae<R>& model, std::int32_t layer,
-                                                       const StepReducer<R>& reducer,
-                                                       std::vector<double>& counts);
-    std::vector<nn::Normaliser<R>> decoder_normalisers(Cvae<R>& model,
-                                                       const StepReducer<R>& reducer,
-                                                       std::vector<double>& counts);
-    static std::vector<nn::Normaliser<R>> running_normalisers(const Cvae<R>& model,
-                                                              std::int32_t layer);
-    static std::vector<nn::Normaliser<R>> running_decoder_normalisers(const Cvae<R>& model);
-    /// MMD over the gathered latents; in training with its gradient.
-    void mmd_terms(const Cvae<R>& model, const StepReducer<R>& reducer,
-                   const detail::LossScale& scale);
-    void backward(const Cvae<R>& model, const StepReducer<R>& reducer,
-                  const std::vector<std::vector<nn::Normaliser<R>>>& encoder,
-                  const std::vector<std::vector<double>>& encoder_counts,
-                  const std::vector<nn::Normaliser<R>>& decoder,
-                  const std::vector<double>& decoder_counts);
-    LossTerms loss_terms(const Cvae<R>& model, const StepSettings& settings,
-                         const StepReducer<R>& reducer);
-};
-
-}  // namespace smeta::model

@@ -4,7 +4,7 @@
 #include "smeta/core/error.hpp"
 #include "smeta/nn/likelihood.hpp"
 
-#include "cvae_impl.hpp"
+#include "cvae_workspace.hpp"
 
 namespace smeta::model {
 
@@ -123,8 +123,7 @@ Decoded<R> Cvae<R>::decode(std::int32_t block, const core::Matrix<R>& latent,
     }
     const auto linear = [&](std::int32_t weight, std::int32_t bias, const core::Matrix<R>& x) {
         core::Matrix<R> y(x.rows(), values_.tensor(weight).cols());
-        nn::product<R>(x, values_.tensor(weight), y);
-        nn::add_row<R>(values_.tensor(bias), y);
+        nn::product_plus_row<R>(x, values_.tensor(weight), values_.tensor(bias), y);
         return y;
     };
     core::Matrix<R> hidden = linear(index.decoder.weight, index.decoder.bias, input);

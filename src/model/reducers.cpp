@@ -1,49 +1,50 @@
 #include "smeta/model/reducers.hpp"
 
 #include <algorithm>
-
-#include "smeta/core/threads.hpp"
+#include <bit>
 
 namespace smeta::model {
 
 namespace {
 
-// Latents of all chunks of all ranks: rank after rank is lane after lane, because ranks own
-// contiguous lanes.
-GatheredLatents<float> gather_latents(const comm::Comm& comm,
-                                      const std::vector<LatentPart<float>>& parts) {
-    std::vector<float> latent;
-    std::vector<std::int32_t> codes;
-    std::vector<std::int64_t> rows_before{0};
+// Latents of all chunks of all ranks in one message: rank after rank is lane after lane, because
+// ranks own contiguous lanes. A rank's part: its latents, then its codes as the bits of floats.
+void gather_latents(const comm::Comm& comm, const std::vector<LatentPart<float>>& parts,
+                    GatheredLatents<float>& all) {
+    all.latent.clear();
+    all.codes.clear();
+    all.first_row.clear();
+    std::int64_t rows = 0;
     for (const auto& part : parts) {
-        latent.insert(latent.end(), part.latent.begin(), part.latent.end());
-        codes.insert(codes.end(), part.codes.begin(), part.codes.end());
-        rows_before.push_back(rows_before.back() + part.rows);
+        all.latent.insert(all.latent.end(), part.latent.begin(), part.latent.end());
+        all.codes.insert(all.codes.end(), part.codes.begin(), part.codes.end());
+        all.first_row.push_back(rows);
+        rows += part.rows;
     }
-    GatheredLatents<float> result;
-    for (const auto& part : comm.allgather(std::span<const float>(latent)))
-        result.latent.insert(result.latent.end(), part.begin(), part.end());
-    for (const auto& part : comm.allgather(std::span<const std::int32_t>(codes)))
-        result.codes.insert(result.codes.end(), part.begin(), part.end());
-    std::int64_t first = 0;
-    const auto rows = comm.allgather(rows_before.back());
-    for (int rank = 0; rank < comm.rank(); ++rank) first += rows[rank];
-    for (std::size_t i = 0; i < parts.size(); ++i)
-        result.first_row.push_back(first + rows_before[i]);
-    return result;
+    if (comm.size() == 1) return;
+    std::vector<float> message(all.latent);
+    for (const std::int32_t code : all.codes) message.push_back(std::bit_cast<float>(code));
+    message.push_back(std::bit_cast<float>(static_cast<std::int32_t>(rows)));
+    message.push_back(std::bit_cast<float>(static_cast<std::int32_t>(all.codes.size())));
+    all.latent.clear();
+    all.codes.clear();
+    std::int64_t before = 0;
+    int rank = 0;
+    for (const auto& part : comm.allgather(std::span<const float>(message))) {
+        const auto codes = std::bit_cast<std::int32_t>(part.back());
+        if (rank++ < comm.rank()) before += std::bit_cast<std::int32_t>(part[part.size() - 2]);
+        const auto first_code = part.end() - 2 - codes;
+        all.latent.insert(all.latent.end(), part.begin(), first_code);
+        for (auto code = first_code; code != part.end() - 2; ++code)
+            all.codes.push_back(std::bit_cast<std::int32_t>(*code));
+    }
+    for (std::int64_t& first : all.first_row) first += before;
 }
 
-template <class T>
-void sum_in_order(const std::vector<std::span<T>>& parts, std::span<T> total) {
-    constexpr std::int64_t kBlock = 4096;
-    const auto size = static_cast<std::int64_t>(total.size());
-#pragma omp parallel for schedule(static) num_threads(core::threads()) if (size > 4 * kBlock)
-    for (std::int64_t begin = 0; begin < size; begin += kBlock) {
-        const std::int64_t end = std::min(begin + kBlock, size);
-        std::copy(parts[0].begin() + begin, parts[0].begin() + end, total.begin() + begin);
-        for (std::size_t p = 1; p < parts.size(); ++p)
-            for (std::int64_t i = begin; i < end; ++i) total[i] += parts[p][i];
-    }
+void sum_in_order(const std::vector<std::span<double>>& parts, std::span<double> total) {
+    std::ranges::copy(parts[0], total.begin());
+    for (std::size_t p = 1; p < parts.size(); ++p)
+        for (std::size_t i = 0; i < total.size(); ++i) total[i] += parts[p][i];
 }
 
 }  // namespace
@@ -51,17 +52,20 @@ void sum_in_order(const std::vector<std::span<T>>& parts, std::span<T> total) {
 StepReducer<float> fixed_tree_reducer(const comm::Comm& comm,
                                       const comm::SpotPartition& partition) {
     StepReducer<float> reducer;
+    reducer.combine = Combine::Tree;
+    const std::int64_t first = partition.lanes_of(comm.rank()).first;
+    for (const comm::Range& subtree : partition.subtrees_of(comm.rank()))
+        reducer.groups.push_back({subtree.first - first, subtree.last - first});
     reducer.sum = [&comm, &partition](const std::vector<std::span<double>>& parts,
                                       std::span<double> total) {
         comm::lane_tree_sum<double>(comm, partition, parts, total);
     };
     reducer.sum_gradients = [&comm, &partition](const std::vector<std::span<float>>& parts,
                                                 std::span<float> total) {
-        comm::lane_tree_sum<float>(comm, partition, parts, total);
+        comm::subtree_sum<float>(comm, partition, parts, total);
     };
-    reducer.gather = [&comm](const std::vector<LatentPart<float>>& parts) {
-        return gather_latents(comm, parts);
-    };
+    reducer.gather = [&comm](const std::vector<LatentPart<float>>& parts,
+                             GatheredLatents<float>& all) { gather_latents(comm, parts, all); };
     return reducer;
 }
 
@@ -69,16 +73,13 @@ StepReducer<float> fast_reducer(const comm::Comm& comm) {
     StepReducer<float> reducer;
     reducer.sum = [&comm](const std::vector<std::span<double>>& parts, std::span<double> total) {
         sum_in_order(parts, total);
-        comm.allreduce(total);
+        if (comm.size() > 1) comm.allreduce(total);
     };
-    reducer.sum_gradients = [&comm](const std::vector<std::span<float>>& parts,
-                                    std::span<float> total) {
-        sum_in_order(parts, total);
-        comm.allreduce(total);
+    reducer.sum_gradients = [&comm](const std::vector<std::span<float>>&, std::span<float> total) {
+        if (comm.size() > 1) comm.allreduce(total);
     };
-    reducer.gather = [&comm](const std::vector<LatentPart<float>>& parts) {
-        return gather_latents(comm, parts);
-    };
+    reducer.gather = [&comm](const std::vector<LatentPart<float>>& parts,
+                             GatheredLatents<float>& all) { gather_latents(comm, parts, all); };
     return reducer;
 }
 

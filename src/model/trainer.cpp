@@ -246,7 +246,7 @@ void Trainer::train_step(std::int64_t step) {
         .seed = options_.seed,
         .epoch = static_cast<std::uint64_t>(state_.epoch),
         .kl_weight = kl_weight(weights_.kl, state_.kl_warmup, state_.epoch)};
-    const LossTerms terms = cvae_->train_step(rows, settings, training_.reducer);
+    const LossTerms& terms = cvae_->train_step(rows, settings, training_.reducer);
     const double norm = nn::gradient_norm(cvae_->gradient());
     if (!std::isfinite(terms.total) || !std::isfinite(norm))
         stop_on_numbers(rows, step, terms.total, norm);

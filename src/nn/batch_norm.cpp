@@ -22,11 +22,12 @@ void batch_norm_sums(const ConstView<R>& x, std::span<double> sums) {
 }
 
 template <class R>
-Normaliser<R> batch_normaliser(std::span<const double> sums, double count, View<R> running_mean,
-                               View<R> running_var) {
+void batch_normaliser(std::span<const double> sums, double count, View<R> running_mean,
+                      View<R> running_var, Normaliser<R>& result) {
     const Eigen::Index cols = running_mean.cols();
-    Normaliser<R> result{core::Matrix<R>::Zero(1, cols), core::Matrix<R>::Ones(1, cols)};
-    if (count < 1) return result;
+    result.mean.setZero(1, cols);
+    result.inverse_sd.setOnes(1, cols);
+    if (count < 1) return;
     for (Eigen::Index c = 0; c < cols; ++c) {
         const double mean = sums[c] / count;
         const double variance = std::max(0.0, sums[cols + c] / count - mean * mean);
@@ -41,7 +42,6 @@ Normaliser<R> batch_normaliser(std::span<const double> sums, double count, View<
         move(running_mean(0, c), mean);
         move(running_var(0, c), unbiased);
     }
-    return result;
 }
 
 template <class R>
@@ -100,22 +100,22 @@ template <class R>
 void batch_norm_backward(const Normaliser<R>& normaliser, const ConstView<R>& gamma,
                          const ConstView<R>& normalised, std::span<const double> sums, double count,
                          View<R> dy) {
+    constexpr Eigen::Index kColumns = 128;
     const Eigen::Index cols = dy.cols();
-    core::Matrix<R> mean(2, cols);
-    for (Eigen::Index c = 0; c < cols; ++c) {
-        mean(0, c) = static_cast<R>(sums[c] / count);
-        mean(1, c) = static_cast<R>(sums[cols + c] / count);
-    }
-    const R* mean_slope = mean.data();
-    const R* mean_product = mean.data() + cols;
-    const R* inverse_sd = normaliser.inverse_sd.data();
-    const R* scale = gamma.data();
-    for (Eigen::Index r = 0; r < dy.rows(); ++r) {
-        R* slope = dy.data() + r * dy.outerStride();
-        const R* x = normalised.data() + r * normalised.outerStride();
-        for (Eigen::Index c = 0; c < cols; ++c)
-            slope[c] =
-                scale[c] * inverse_sd[c] * (slope[c] - mean_slope[c] - x[c] * mean_product[c]);
+    for (Eigen::Index first = 0; first < cols; first += kColumns) {
+        const Eigen::Index width = std::min(kColumns, cols - first);
+        R factor[kColumns], mean_slope[kColumns], mean_product[kColumns];
+        for (Eigen::Index c = 0; c < width; ++c) {
+            factor[c] = gamma.data()[first + c] * normaliser.inverse_sd.data()[first + c];
+            mean_slope[c] = static_cast<R>(sums[first + c] / count);
+            mean_product[c] = static_cast<R>(sums[cols + first + c] / count);
+        }
+        for (Eigen::Index r = 0; r < dy.rows(); ++r) {
+            R* slope = dy.data() + r * dy.outerStride() + first;
+            const R* x = normalised.data() + r * normalised.outerStride() + first;
+            for (Eigen::Index c = 0; c < width; ++c)
+                slope[c] = factor[c] * (slope[c] - mean_slope[c] - x[c] * mean_product[c]);
+        }
     }
 }
 
@@ -135,10 +135,10 @@ void dropout_row(const core::Philox& draws, std::uint64_t first_block, double p,
 
 template void batch_norm_sums<float>(const ConstView<float>&, std::span<double>);
 template void batch_norm_sums<double>(const ConstView<double>&, std::span<double>);
-template Normaliser<float> batch_normaliser<float>(std::span<const double>, double, View<float>,
-                                                   View<float>);
-template Normaliser<double> batch_normaliser<double>(std::span<const double>, double, View<double>,
-                                                     View<double>);
+template void batch_normaliser<float>(std::span<const double>, double, View<float>, View<float>,
+                                      Normaliser<float>&);
+template void batch_normaliser<double>(std::span<const double>, double, View<double>, View<double>,
+                                       Normaliser<double>&);
 template Normaliser<float> running_normaliser<float>(const ConstView<float>&,
                                                      const ConstView<float>&);
 template Normaliser<double> running_normaliser<double>(const ConstView<double>&,

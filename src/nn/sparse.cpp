@@ -12,14 +12,20 @@ namespace {
 
 constexpr Eigen::Index kBlock = 64;
 
-/// out[0 .. kBlock) = sum over entries of value * base[index * stride + ...], with the sums in
-/// registers.
+/// out[0 .. kBlock) = (or +=) sum over entries of value * base[index * stride + ...], with the sums
+/// in registers.
 template <class R>
 void gather_block(const std::int32_t* index, const R* value, std::int64_t count, const R* base,
-                  Eigen::Index stride, R* out) {
+                  Eigen::Index stride, R* out, Target target) {
     using Block = Eigen::Array<R, 16, 1>;
     using BlockMap = Eigen::Map<const Block>;
     Block a = Block::Zero(), b = Block::Zero(), c = Block::Zero(), d = Block::Zero();
+    if (target == Target::Add) {
+        a = BlockMap(out);
+        b = BlockMap(out + 16);
+        c = BlockMap(out + 32);
+        d = BlockMap(out + 48);
+    }
     for (std::int64_t i = 0; i < count; ++i) {
         const R* from = base + index[i] * stride;
         const R factor = value[i];
@@ -36,13 +42,14 @@ void gather_block(const std::int32_t* index, const R* value, std::int64_t count,
 
 template <class R>
 void gather(const std::int32_t* index, const R* value, std::int64_t count, const ConstView<R>& from,
-            R* out) {
+            R* out, Target target) {
     Eigen::Index first = 0;
     for (; first + kBlock <= from.cols(); first += kBlock)
-        gather_block(index, value, count, from.data() + first, from.outerStride(), out + first);
+        gather_block(index, value, count, from.data() + first, from.outerStride(), out + first,
+                     target);
     const Eigen::Index rest = from.cols() - first;
     if (rest == 0) return;
-    std::fill_n(out + first, rest, R(0));
+    if (target == Target::Replace) std::fill_n(out + first, rest, R(0));
     for (std::int64_t i = 0; i < count; ++i) {
         const R* row = from.data() + index[i] * from.outerStride() + first;
         for (Eigen::Index c = 0; c < rest; ++c) out[first + c] += value[i] * row[c];
@@ -57,7 +64,8 @@ void fill_columns(LayerInput<R>& input) {
                      input.column_start.begin());
     input.row.resize(input.column.size());
     input.by_column.resize(input.column.size());
-    std::vector<std::int64_t> next(input.column_start.begin(), input.column_start.end() - 1);
+    std::vector<std::int64_t>& next = input.next;
+    next.assign(input.column_start.begin(), input.column_start.end() - 1);
     for (std::int64_t r = 0; r < input.rows; ++r)
         for (std::int64_t i = input.row_start[r]; i < input.row_start[r + 1]; ++i) {
             const std::int64_t to = next[static_cast<std::size_t>(input.column[i])]++;
@@ -108,17 +116,19 @@ void input_forward(const LayerInput<R>& x, const ConstView<R>& w, View<R> y) {
     for (std::int64_t r = 0; r < x.rows; ++r) {
         const std::int64_t first = x.row_start[r];
         gather(x.column.data() + first, x.by_row.data() + first, x.row_start[r + 1] - first, w,
-               y.data() + r * y.outerStride());
+               y.data() + r * y.outerStride(), Target::Replace);
     }
 }
 
 template <class R>
-void input_backward(const LayerInput<R>& x, const ConstView<R>& dy, View<R> dw) {
-    if (x.is_dense) return product_transposed_left<R>(x.dense, dy, dw);
-    for (std::int32_t c = 0; c < x.cols; ++c) {
-        const std::int64_t first = x.column_start[c];
-        gather(x.row.data() + first, x.by_column.data() + first, x.column_start[c + 1] - first, dy,
-               dw.data() + c * dw.outerStride());
+void input_backward(const LayerInput<R>& x, const ConstView<R>& dy, std::int64_t first, View<R> dw,
+                    Target target) {
+    if (x.is_dense)
+        return product_transposed_left<R>(x.dense.middleCols(first, dw.rows()), dy, dw, target);
+    for (std::int64_t c = 0; c < dw.rows(); ++c) {
+        const std::int64_t begin = x.column_start[first + c];
+        gather(x.row.data() + begin, x.by_column.data() + begin,
+               x.column_start[first + c + 1] - begin, dy, dw.data() + c * dw.outerStride(), target);
     }
 }
 
@@ -127,8 +137,9 @@ template void prepare_input<double>(const core::CsrView&, Transform, LayerInput<
 template void input_forward<float>(const LayerInput<float>&, const ConstView<float>&, View<float>);
 template void input_forward<double>(const LayerInput<double>&, const ConstView<double>&,
                                     View<double>);
-template void input_backward<float>(const LayerInput<float>&, const ConstView<float>&, View<float>);
+template void input_backward<float>(const LayerInput<float>&, const ConstView<float>&, std::int64_t,
+                                    View<float>, Target);
 template void input_backward<double>(const LayerInput<double>&, const ConstView<double>&,
-                                     View<double>);
+                                     std::int64_t, View<double>, Target);
 
 }  // namespace smeta::nn

@@ -27,6 +27,9 @@ class SpotPartition {
     /// Lanes [first, last) of a rank: contiguous, at least one.
     Range lanes_of(int rank) const;
     int owner(int lane) const { return owner_[lane]; }
+    /// The largest whole subtrees of the binary tree over lanes that a rank's lanes make up, in
+    /// order: lanes [3, 8) are the subtrees [3, 4) and [4, 8).
+    std::vector<Range> subtrees_of(int rank) const;
     std::int64_t lane_rows(int lane) const { return lane_rows_[lane]; }
     std::int64_t rows_of(int rank) const;
     std::int64_t total_rows() const;
@@ -46,5 +49,13 @@ class SpotPartition {
 template <Arithmetic T>
 void lane_tree_sum(const Comm& comm, const SpotPartition& partition,
                    std::span<const std::span<T>> buffers, std::span<T> total);
+
+/// The rest of `lane_tree_sum` when the rank has already added up its whole subtrees, each as that
+/// tree does: `buffers` has one span for each of `partition.subtrees_of(comm.rank())`, in order;
+/// all but `total` are overwritten, and `total` may be the first of them. Collective; throws
+/// MpiError.
+template <Arithmetic T>
+void subtree_sum(const Comm& comm, const SpotPartition& partition,
+                 std::span<const std::span<T>> buffers, std::span<T> total);
 
 }  // namespace smeta::comm

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "smeta/comm/comm.hpp"
 #include "smeta/core/matrix.hpp"
 #include "smeta/core/random.hpp"
 #include "smeta/model/network.hpp"
@@ -63,19 +64,27 @@ struct GatheredLatents {
         first_row;  ///< of each of the chunks that were given, in the gathered order
 };
 
+/// How the chunks of a group combine: one after the other, or (a group of 2^k chunks) in a binary
+/// tree over them.
+enum class Combine { InOrder, Tree };
+
 /// How results of chunks combine into those of the mini-batch, over the chunks given and those of
 /// other ranks. Each function is collective; every rank calls them in the same order with the same
-/// lengths. `parts` has one entry a chunk, in order, and may be overwritten. The order of additions
-/// is the reducer's choice (one tree over lanes, or any).
+/// lengths. `parts` may be overwritten. The order of additions is the reducer's choice.
 template <class R>
 struct StepReducer {
+    /// `parts` has one entry a chunk, in order.
     std::function<void(const std::vector<std::span<double>>& parts, std::span<double> total)> sum;
+    /// Gradients are added up group by group while they are computed; `sum_gradients` gets one part
+    /// a group, the first of which is `total` itself.
+    Combine combine = Combine::InOrder;
+    std::vector<comm::Range> groups;  ///< of chunks; empty: all are one
     std::function<void(const std::vector<std::span<R>>& parts, std::span<R> total)> sum_gradients;
-    std::function<GatheredLatents<R>(const std::vector<LatentPart<R>>& parts)> gather;
+    /// Fills `all`, whose buffers are reused.
+    std::function<void(const std::vector<LatentPart<R>>& parts, GatheredLatents<R>& all)> gather;
 };
 
-/// A reducer for one process: sums in chunk order, gradients with `core::threads()` threads over
-/// elements.
+/// A reducer for one process: sums in chunk order.
 template <class R>
 StepReducer<R> local_reducer();
 
@@ -173,14 +182,15 @@ class Cvae {
 
     /// Forward and backward over one mini-batch; updates the running statistics, leaves the
     /// gradient in `gradient()`. Collective through the reducer. Throws nothing for NaN: the caller
-    /// checks `total`.
-    LossTerms train_step(std::span<const Chunk> chunks, const StepSettings& settings,
-                         const StepReducer<R>& reducer);
+    /// checks `total`. The result stands until the next step. No memory is allocated once the
+    /// buffers have the sizes of the chunks (apart from what messages between ranks need).
+    const LossTerms& train_step(std::span<const Chunk> chunks, const StepSettings& settings,
+                                const StepReducer<R>& reducer);
 
     /// As the forward half of `train_step`, in evaluation mode: running statistics, no dropout, z =
     /// q_mu. Collective.
-    LossTerms evaluate(std::span<const Chunk> chunks, const StepSettings& settings,
-                       const StepReducer<R>& reducer);
+    const LossTerms& evaluate(std::span<const Chunk> chunks, const StepSettings& settings,
+                              const StepReducer<R>& reducer);
 
     /// Posterior of the chunk's rows. Local; may be called from several threads at once.
     Encoded<R> encode(const Chunk& chunk) const;

@@ -28,8 +28,8 @@ void batch_norm_sums(const ConstView<R>& x, std::span<double> sums);
 /// by the momentum, with the unbiased variance, unless there are fewer than two rows. Without rows:
 /// mean 0, variance 1.
 template <class R>
-Normaliser<R> batch_normaliser(std::span<const double> sums, double count, View<R> running_mean,
-                               View<R> running_var);
+void batch_normaliser(std::span<const double> sums, double count, View<R> running_mean,
+                      View<R> running_var, Normaliser<R>& result);
 /// Of evaluation mode.
 template <class R>
 Normaliser<R> running_normaliser(const ConstView<R>& running_mean, const ConstView<R>& running_var);

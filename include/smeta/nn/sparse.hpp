@@ -28,6 +28,7 @@ struct LayerInput {
     std::vector<std::int64_t> column_start;  ///< cols + 1
     std::vector<std::int32_t> row;           ///< of each entry, by columns
     std::vector<R> by_column;
+    std::vector<std::int64_t> next;  ///< working space of `prepare_input`
 };
 
 /// Transforms the values and chooses the form; buffers of `input` are reused.
@@ -39,8 +40,9 @@ void prepare_input(const core::CsrView& values, Transform transform, LayerInput<
 /// columns.
 template <class R>
 void input_forward(const LayerInput<R>& x, const ConstView<R>& w, View<R> y);
-/// dw (cols x out) = x' dy. Every element is written.
+/// Features [first, first + rows of dw) of x' dy, the gradient of w.
 template <class R>
-void input_backward(const LayerInput<R>& x, const ConstView<R>& dy, View<R> dw);
+void input_backward(const LayerInput<R>& x, const ConstView<R>& dy, std::int64_t first, View<R> dw,
+                    Target target = Target::Replace);
 
 }  // namespace smeta::nn

@@ -140,8 +140,12 @@ TEST(FirstLayer, SparseAndDenseEqualThePlainProduct) {
                 nn::input_forward<double>(input, w, y);
                 EXPECT_LT(largest_difference(y, plain_product(seen, w)), 1e-12);
                 MatrixD dw = MatrixD::Constant(40, out, 5);
-                nn::input_backward<double>(input, dy, dw);
-                EXPECT_LT(largest_difference(dw, plain_product(seen.transpose(), dy)), 1e-12);
+                const MatrixD expected = plain_product(seen.transpose(), dy);
+                nn::input_backward<double>(input, dy, 0, dw);
+                EXPECT_LT(largest_difference(dw, expected), 1e-12);
+                nn::input_backward<double>(input, dy, 7, dw.middleRows(7, 20), nn::Target::Add);
+                EXPECT_LT(largest_difference(dw.middleRows(7, 20), 2 * expected.middleRows(7, 20)),
+                          1e-12);
             }
         }
 }
@@ -154,7 +158,8 @@ TEST(BatchNorm, HandCheckedRows) {
     EXPECT_EQ(sums, (std::vector<double>{12, 50}));
     MatrixD mean = MatrixD::Zero(1, 1);
     MatrixD var = MatrixD::Ones(1, 1);
-    const auto normaliser = nn::batch_normaliser<double>(sums, 4, mean, var);
+    nn::Normaliser<double> normaliser;
+    nn::batch_normaliser<double>(sums, 4, mean, var, normaliser);
     EXPECT_DOUBLE_EQ(normaliser.mean(0, 0), 3);
     EXPECT_DOUBLE_EQ(normaliser.inverse_sd(0, 0), 1 / std::sqrt(3.5 + 1e-3));
     EXPECT_DOUBLE_EQ(mean(0, 0), 0.03);
@@ -165,8 +170,9 @@ TEST(BatchNorm, FewerThanTwoRowsLeaveRunningStatisticsAlone) {
     MatrixD mean = MatrixD::Zero(1, 1);
     MatrixD var = MatrixD::Ones(1, 1);
     for (const double count : {0.0, 1.0}) {
-        const auto normaliser = nn::batch_normaliser<double>(
-            std::vector<double>{2 * count, 4 * count}, count, mean, var);
+        nn::Normaliser<double> normaliser;
+        nn::batch_normaliser<double>(std::vector<double>{2 * count, 4 * count}, count, mean, var,
+                                     normaliser);
         EXPECT_TRUE(std::isfinite(normaliser.inverse_sd(0, 0)));
     }
     EXPECT_EQ(mean(0, 0), 0);
@@ -188,7 +194,7 @@ TEST(BatchNorm, GradientThroughReluAndDropout) {
         MatrixD var = MatrixD::Ones(1, 3);
         x = input;
         nn::batch_norm_sums<double>(x, sums);
-        normaliser = nn::batch_normaliser<double>(sums, 9, mean, var);
+        nn::batch_normaliser<double>(sums, 9, mean, var, normaliser);
         nn::batch_norm_relu_forward<double>(normaliser, gamma, beta, keep, x, y);
         return (y.array() * weight.array()).sum();
     };
