@@ -20,8 +20,8 @@ using detail::Start;
 template <class R>
 constexpr int kPanel = kMicroVectors* kVectorSize<R>;
 constexpr std::int64_t kDepth = 256;
-/// Fewer rows of the target than this do not repay a copy of the panel.
-constexpr std::int64_t kRowsWorthPacking = 64;
+/// Up to so many rows of the target do not repay a copy of the panel.
+constexpr std::int64_t kRowsUnpacked = 128;
 
 enum class RightForm { Plain, Transposed };
 
@@ -93,19 +93,18 @@ void pack(const Job<R>& job, std::int64_t j, std::int64_t width, std::int64_t p,
         }
         return;
     }
-    // Blocks of one vector: the strided reads stay within as many cache lines.
+    // Squares of one vector's size.
     constexpr int kSize = kVectorSize<R>;
     for (std::int64_t first = 0; first < kWidth; first += kSize) {
         const std::int64_t columns = std::clamp<std::int64_t>(width - first, 0, kSize);
         const R* from = job.b.data + (j + first) * job.b.step + p;
+        std::int64_t k = 0;
         if (columns == kSize)
-            for (std::int64_t k = 0; k < depth; ++k)
-                for (std::int64_t t = 0; t < kSize; ++t)
-                    panel[k * kWidth + first + t] = from[t * job.b.step + k];
-        else
-            for (std::int64_t k = 0; k < depth; ++k)
-                for (std::int64_t t = 0; t < kSize; ++t)
-                    panel[k * kWidth + first + t] = t < columns ? from[t * job.b.step + k] : R(0);
+            for (; k + kSize <= depth; k += kSize)
+                detail::transpose_square(from + k, job.b.step, panel + k * kWidth + first, kWidth);
+        for (; k < depth; ++k)
+            for (std::int64_t t = 0; t < kSize; ++t)
+                panel[k * kWidth + first + t] = t < columns ? from[t * job.b.step + k] : R(0);
     }
 }
 
@@ -145,7 +144,7 @@ void slab(const Job<R>& job, std::int64_t p, std::int64_t depth) {
     constexpr int kWidth = kPanel<R>;
     alignas(64) R panel[kDepth * kWidth];
     const Left<R> a{job.a.data + p * job.a.depth_step, job.a.row_step, job.a.depth_step};
-    const bool direct = job.form == RightForm::Plain && job.m < kRowsWorthPacking;
+    const bool direct = job.form == RightForm::Plain && job.m <= kRowsUnpacked;
     for (std::int64_t j = 0; j < job.n; j += kWidth) {
         const std::int64_t width = std::min<std::int64_t>(kWidth, job.n - j);
         Right<R> b{job.b.data + p * job.b.step + j, job.b.step};

@@ -25,11 +25,13 @@ template <>
 struct Vector<float> {
     typedef float Type __attribute__((vector_size(kVectorBytes)));
     typedef float Loose __attribute__((vector_size(kVectorBytes), aligned(4)));
+    typedef std::int32_t Index __attribute__((vector_size(kVectorBytes)));
 };
 template <>
 struct Vector<double> {
     typedef double Type __attribute__((vector_size(kVectorBytes)));
     typedef double Loose __attribute__((vector_size(kVectorBytes), aligned(8)));
+    typedef std::int64_t Index __attribute__((vector_size(kVectorBytes)));
 };
 
 /// Elements of a vector.
@@ -61,6 +63,42 @@ inline Vector<double>::Type broadcast(double x) {
         return Vector<double>::Type{x, x, x, x};
     else
         return Vector<double>::Type{x, x};
+}
+
+/// Swaps the blocks off the diagonal of every 2 Half x 2 Half square: one step of a transposition.
+template <class R, int Half>
+inline void exchange(typename Vector<R>::Type (&rows)[kVectorSize<R>]) {
+    constexpr int kSize = kVectorSize<R>;
+    using Index = typename Vector<R>::Index;
+    Index low{};
+    Index high{};
+#pragma GCC unroll 16
+    for (int j = 0; j < kSize; ++j) {
+        low[j] = (j & Half) != 0 ? kSize + j - Half : j;
+        high[j] = (j & Half) != 0 ? kSize + j : j + Half;
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kSize; ++i) {
+        if ((i & Half) != 0) continue;
+        const typename Vector<R>::Type upper = rows[i];
+        rows[i] = __builtin_shuffle(upper, rows[i + Half], low);
+        rows[i + Half] = __builtin_shuffle(upper, rows[i + Half], high);
+    }
+}
+
+/// to[k * to_step + t] = from[t * from_step + k] for a square of one vector's size.
+template <class R>
+inline void transpose_square(const R* from, std::int64_t from_step, R* to, std::int64_t to_step) {
+    constexpr int kSize = kVectorSize<R>;
+    typename Vector<R>::Type rows[kSize];
+#pragma GCC unroll 16
+    for (int t = 0; t < kSize; ++t) rows[t] = load(from + t * from_step);
+    if constexpr (kSize > 8) exchange<R, 8>(rows);
+    if constexpr (kSize > 4) exchange<R, 4>(rows);
+    if constexpr (kSize > 2) exchange<R, 2>(rows);
+    exchange<R, 1>(rows);
+#pragma GCC unroll 16
+    for (int t = 0; t < kSize; ++t) store(to + t * to_step, rows[t]);
 }
 
 /// What a block of the target holds before its sums.
