@@ -83,4 +83,24 @@ StepReducer<float> fast_reducer(const comm::Comm& comm) {
     return reducer;
 }
 
+StepReducer<float> timed(StepReducer<float> reducer, core::Timings& timings) {
+    StepReducer<float> result = reducer;
+    result.sum = [&timings, sum = std::move(reducer.sum)](
+                     const std::vector<std::span<double>>& parts, std::span<double> total) {
+        const core::Timings::Scope scope(timings, "train/wait");
+        sum(parts, total);
+    };
+    result.sum_gradients = [&timings, sum = std::move(reducer.sum_gradients)](
+                               const std::vector<std::span<float>>& parts, std::span<float> total) {
+        const core::Timings::Scope scope(timings, "train/wait");
+        sum(parts, total);
+    };
+    result.gather = [&timings, gather = std::move(reducer.gather)](
+                        const std::vector<LatentPart<float>>& parts, GatheredLatents<float>& all) {
+        const core::Timings::Scope scope(timings, "train/wait");
+        gather(parts, all);
+    };
+    return result;
+}
+
 }  // namespace smeta::model

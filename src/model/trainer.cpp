@@ -78,6 +78,7 @@ Trainer::Trainer(const comm::Comm& comm, const atlas::Run& run, TrainerOptions o
                            ? atlas::RowSet::draw(*source_, options_.seed, 0, train.validation)
                            : atlas::RowSet{};
     make_feed(training_, training_rows_, atlas::NextEpoch::Follows);
+    training_.reducer = timed(std::move(training_.reducer), timings_);
     if (validation_rows_.rows() > 0)
         make_feed(validation_, validation_rows_, atlas::NextEpoch::Unknown);
     if (training_rows_.rows() < 2)

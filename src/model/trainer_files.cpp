@@ -29,6 +29,22 @@ nlohmann::ordered_json loss_json(const EpochSums& sums, const NetworkOptions& ne
 
 }  // namespace
 
+Trainer::EpochTiming Trainer::epoch_timing() {
+    core::Timings since;
+    for (const char* region : {"train/step", "train/wait", "train/read", "train/checkpoint"}) {
+        const auto found = timings_.seconds().find(region);
+        const double seconds = found == timings_.seconds().end() ? 0 : found->second;
+        since.add(region, seconds - reported_[region]);
+        reported_[region] = seconds;
+    }
+    const auto over_ranks = comm::summarise(comm_, since.seconds());
+    const auto average = [&](const char* region) { return over_ranks.at(region).average; };
+    return {.compute = average("train/step") - average("train/wait"),
+            .wait = average("train/wait"),
+            .load = average("train/read"),
+            .io = average("train/checkpoint")};
+}
+
 void Trainer::append_metrics(const EpochSums* validation) {
     const EpochSums& sums = state_.sums;
     nlohmann::ordered_json line;
@@ -39,6 +55,11 @@ void Trainer::append_metrics(const EpochSums* validation) {
     line["seconds"] = sums.seconds;
     line["learning_rate"] = learning_rate_;
     line["grad_norm"] = sums.grad_norm / static_cast<double>(sums.steps);
+    const EpochTiming timing = epoch_timing();
+    line["timing"] = {{"compute", timing.compute},
+                      {"wait", timing.wait},
+                      {"load", timing.load},
+                      {"io", timing.io}};
     const std::int64_t peak = comm_.allreduce(core::peak_memory(), comm::ReduceOp::Max);
     line["peak_memory_bytes"] = peak;
     std::string text = line.dump() + "\n";

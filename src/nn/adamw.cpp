@@ -1,6 +1,8 @@
 #include "smeta/nn/adamw.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "smeta/core/error.hpp"
 #include "smeta/core/threads.hpp"
@@ -43,14 +45,27 @@ void AdamW<R>::update(ParameterArena<R>& values, const ParameterArena<R>& gradie
 
 template <class R>
 double gradient_norm(const ParameterArena<R>& gradient) {
+    // Blocks of fixed size, so that the bits do not depend on the threads.
+    constexpr std::int64_t kBlock = 1 << 16;
     double sum = 0;
     for (const TensorSpec& spec : gradient.layout().tensors()) {
         if (spec.trained == Trained::No) continue;
         const R* g = gradient.data().data() + spec.offset;
-        double lanes[8] = {};
-        for (std::int64_t i = 0; i < spec.size(); ++i)
-            lanes[i % 8] += static_cast<double>(g[i]) * static_cast<double>(g[i]);
-        for (const double lane : lanes) sum += lane;
+        const std::int64_t blocks = (spec.size() + kBlock - 1) / kBlock;
+        std::vector<double> parts(blocks);
+#pragma omp parallel for schedule(static) num_threads(core::threads()) if (blocks > 1)
+        for (std::int64_t b = 0; b < blocks; ++b) {
+            const std::int64_t end = std::min(spec.size(), (b + 1) * kBlock);
+            double lanes[16] = {};
+            std::int64_t i = b * kBlock;
+            for (; i + 16 <= end; i += 16)
+                for (int k = 0; k < 16; ++k)
+                    lanes[k] += static_cast<double>(g[i + k]) * static_cast<double>(g[i + k]);
+            for (int k = 0; i < end; ++i, ++k)
+                lanes[k] += static_cast<double>(g[i]) * static_cast<double>(g[i]);
+            for (const double lane : lanes) parts[b] += lane;
+        }
+        for (const double part : parts) sum += part;
     }
     return std::sqrt(sum);
 }

@@ -48,21 +48,17 @@ inline void store(R* to, typename Vector<R>::Type value) {
 }
 
 /// All elements equal, by the form that GCC turns into a broadcast from memory.
-inline Vector<float>::Type broadcast(float x) {
-    if constexpr (kVectorBytes == 64)
-        return Vector<float>::Type{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
-    else if constexpr (kVectorBytes == 32)
-        return Vector<float>::Type{x, x, x, x, x, x, x, x};
+template <class R>
+inline typename Vector<R>::Type broadcast(R x) {
+    using V = typename Vector<R>::Type;
+    if constexpr (kVectorSize<R> == 16)
+        return V{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+    else if constexpr (kVectorSize<R> == 8)
+        return V{x, x, x, x, x, x, x, x};
+    else if constexpr (kVectorSize<R> == 4)
+        return V{x, x, x, x};
     else
-        return Vector<float>::Type{x, x, x, x};
-}
-inline Vector<double>::Type broadcast(double x) {
-    if constexpr (kVectorBytes == 64)
-        return Vector<double>::Type{x, x, x, x, x, x, x, x};
-    else if constexpr (kVectorBytes == 32)
-        return Vector<double>::Type{x, x, x, x};
-    else
-        return Vector<double>::Type{x, x};
+        return V{x, x};
 }
 
 /// Swaps the blocks off the diagonal of every 2 Half x 2 Half square: one step of a transposition.

@@ -2,6 +2,7 @@
 
 #include "smeta/comm/comm.hpp"
 #include "smeta/comm/spot_partition.hpp"
+#include "smeta/core/timing.hpp"
 #include "smeta/model/cvae.hpp"
 
 namespace smeta::model {
@@ -14,5 +15,9 @@ StepReducer<float> fixed_tree_reducer(const comm::Comm& comm, const comm::SpotPa
 /// `train.reduction = fast`: any number of chunks a rank; sums in chunk order, then one blocking
 /// allreduce.
 StepReducer<float> fast_reducer(const comm::Comm& comm);
+
+/// The same, adding the time spent in its functions (messages, and waiting for slower ranks) to the
+/// region "train/wait" of `timings`, which must outlive the result.
+StepReducer<float> timed(StepReducer<float> reducer, core::Timings& timings);
 
 }  // namespace smeta::model

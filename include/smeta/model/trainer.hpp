@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -94,6 +95,16 @@ class Trainer {
     EpochSums validate();
     void finish_epoch();
     void append_metrics(const EpochSums* validation);
+    /// Seconds of training steps, averages over the ranks: computing; in messages, waiting for
+    /// slower ranks included; getting the rows; writing checkpoints.
+    struct EpochTiming {
+        double compute = 0;
+        double wait = 0;
+        double load = 0;
+        double io = 0;
+    };
+    /// Since the last call. Collective.
+    EpochTiming epoch_timing();
     void look_for_collapse(double kl);
     void update_early_stopping(const EpochSums& validation);
     void save_checkpoint();
@@ -125,7 +136,8 @@ class Trainer {
     std::vector<std::int64_t> rows_without_;
     std::string warning_;
     double learning_rate_ = 0;
-    double seconds_before_ = 0;  ///< of the epoch, in earlier starts
+    std::map<std::string, double> reported_;  ///< seconds of regions in earlier metrics lines
+    double seconds_before_ = 0;               ///< of the epoch, in earlier starts
     std::chrono::steady_clock::time_point epoch_start_;
     std::chrono::steady_clock::time_point last_checkpoint_;
 };
