@@ -6,6 +6,13 @@
 
 namespace smeta::model {
 
+namespace {
+
+// Features of a first layer whose weight gradients one thread adds up at a time.
+constexpr std::int64_t kFirstFeatures = 240;
+
+}  // namespace
+
 template <class R>
 StepReducer<R> local_reducer() {
     StepReducer<R> reducer;
@@ -47,6 +54,9 @@ void CvaeWorkspace<R>::begin(Cvae<R>& model, std::span<const Chunk> chunks,
     for (std::size_t g = 1; g < groups.chunks.size(); ++g)
         groups.arenas.push_back(&group_arenas_[g - 1]);
     branches_.resize(std::max<std::size_t>(branches_.size(), core::threads()));
+    for (auto& buffers : branches_)
+        detail::GradientSum<R>::reserve(groups, kFirstFeatures, model.options_.hidden.front(),
+                                        buffers);
     if (!small_.empty()) return;
     std::vector<bool> large(model.values_.layout().tensors().size(), false);
     for (const detail::BlockIndex& block : index.blocks) {
@@ -206,17 +216,16 @@ void CvaeWorkspace<R>::backward(const Cvae<R>& model, const StepReducer<R>& redu
 /// Threads run over blocks of features of the first layers.
 template <class R>
 void CvaeWorkspace<R>::first_weights(const Cvae<R>& model) {
-    constexpr std::int64_t kFeatures = 240;
     const detail::Net<R> net_view = net(model);
     for (std::int32_t b = 0; b < net_view.block_count(); ++b) {
         const std::int64_t features = model.options_.blocks[b].features;
-        const std::int64_t blocks = (features + kFeatures - 1) / kFeatures;
+        const std::int64_t blocks = (features + kFirstFeatures - 1) / kFirstFeatures;
         const std::int32_t tensor = index.blocks[b].encoder[0].weight;
         const int threads = static_cast<int>(std::min<std::int64_t>(core::threads(), blocks));
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (threads > 1)
         for (std::int64_t k = 0; k < blocks; ++k) {
-            const std::int64_t first = k * kFeatures;
-            const std::int64_t count = std::min(kFeatures, features - first);
+            const std::int64_t first = k * kFirstFeatures;
+            const std::int64_t count = std::min(kFirstFeatures, features - first);
             detail::GradientSum<R> sum(groups,
                                        {tensor, first, 0, count, model.options_.hidden.front()},
                                        branches_[omp_get_thread_num()]);

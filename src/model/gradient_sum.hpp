@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <vector>
 
 #include "smeta/model/cvae.hpp"
@@ -32,11 +33,25 @@ struct TensorBlock {
 template <class R>
 class GradientSum {
   public:
-    /// `buffers` are this thread's, and grow to hold the tree's open branches.
+    /// `buffers` are this thread's, for the tree's open branches (see `reserve`).
     GradientSum(const GradientGroups<R>& groups, TensorBlock block,
                 std::vector<core::Matrix<R>>& buffers)
         : groups_(groups), block_(block), buffers_(buffers) {
         if (block_.tensor >= 0) open();
+    }
+
+    /// Grows a thread's buffers for any block of up to rows x cols, so that no later sum allocates.
+    static void reserve(const GradientGroups<R>& groups, std::int64_t rows, std::int64_t cols,
+                        std::vector<core::Matrix<R>>& buffers) {
+        if (groups.combine != Combine::Tree) return;
+        std::size_t depth = 0;
+        for (const comm::Range& group : groups.chunks)
+            depth = std::max<std::size_t>(depth,
+                                          std::bit_width(static_cast<std::uint64_t>(group.size())));
+        if (buffers.size() < depth) buffers.resize(depth);
+        for (core::Matrix<R>& buffer : buffers)
+            if (buffer.rows() < rows || buffer.cols() < cols)
+                buffer.resize(std::max(buffer.rows(), rows), std::max(buffer.cols(), cols));
     }
 
     nn::View<R> view() { return depth_ == 0 ? destination() : branch(depth_); }
@@ -75,12 +90,7 @@ class GradientSum {
             .block(block_.row, block_.col, block_.rows, block_.cols);
     }
     nn::View<R> branch(std::size_t depth) {
-        if (buffers_.size() < depth) buffers_.resize(depth);
-        core::Matrix<R>& buffer = buffers_[depth - 1];
-        if (buffer.rows() < block_.rows || buffer.cols() < block_.cols)
-            buffer.resize(std::max(buffer.rows(), block_.rows),
-                          std::max(buffer.cols(), block_.cols));
-        return buffer.topLeftCorner(block_.rows, block_.cols);
+        return buffers_[depth - 1].topLeftCorner(block_.rows, block_.cols);
     }
 
     const GradientGroups<R>& groups_;

@@ -104,8 +104,16 @@ class HeadTile {
 }  // namespace
 
 template <class R>
-void StepHeads<R>::plan(const Net<R>& net) {
+void StepHeads<R>::plan(const Net<R>& net, const GradientGroups<R>& groups) {
     scratch_.resize(std::max<std::size_t>(scratch_.size(), core::threads()));
+    for (HeadScratch<R>& scratch : scratch_) {
+        for (core::Matrix<R>* tile :
+             {&scratch.mean, &scratch.d_mean, &scratch.scale, &scratch.gate})
+            if (tile->size() == 0) tile->setZero(kRowBlock, kTileStride);
+        for (std::size_t i = 0; i < 6; ++i)  // of a weight and its bias in turn
+            GradientSum<R>::reserve(groups, i % 2 == 0 ? net.top() : 1, kTileWidth,
+                                    scratch.branches[i]);
+    }
     if (!blocks_.empty()) return;
     blocks_.resize(net.options.blocks.size());
     // The blocks with most heads first: threads finish together.
@@ -333,8 +341,6 @@ void StepHeads<R>::one_tile(const Net<R>& net, Phase phase, const GradientGroups
 template <class R>
 void StepHeads<R>::tiles_of(const Net<R>& net, Phase phase, const GradientGroups<R>& groups,
                             HeadUnit unit, HeadScratch<R>& scratch) {
-    for (core::Matrix<R>* tile : {&scratch.mean, &scratch.d_mean, &scratch.scale, &scratch.gate})
-        if (tile->size() == 0) tile->setZero(kRowBlock, kTileStride);
     BlockHeads<R>& heads = blocks_[unit.block];
     if (phase == Phase::Train) heads.d_y[unit.run].setZero(heads.row_count(), net.top());
     const comm::Range tiles = heads.runs[unit.run];
@@ -376,7 +382,7 @@ void StepHeads<R>::distribute(Phase phase, std::vector<ChunkState<R>>& states) {
 template <class R>
 void StepHeads<R>::run(const Net<R>& net, const LossScale& scale, Phase phase,
                        const GradientGroups<R>& groups, std::vector<ChunkState<R>>& states) {
-    plan(net);
+    plan(net, groups);
     collect(net, scale, states);
     for (std::int32_t b = 0; b < net.block_count(); ++b) {
         if (!is_softmax(net.options.blocks[b])) continue;

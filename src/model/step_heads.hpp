@@ -66,7 +66,7 @@ class StepHeads {
              const GradientGroups<R>& groups, std::vector<ChunkState<R>>& states);
 
   private:
-    void plan(const Net<R>& net);
+    void plan(const Net<R>& net, const GradientGroups<R>& groups);
     void collect(const Net<R>& net, const LossScale& scale, std::vector<ChunkState<R>>& states);
     void find_starts(const ChunkState<R>& s, std::int32_t b, std::int64_t first_entry);
     void softmax_forward(const Net<R>& net);
