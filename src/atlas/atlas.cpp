@@ -65,15 +65,17 @@ std::string stage_of(const std::string& sample) {
 
 }  // namespace
 
-ShardedAtlas ShardedAtlas::create(const fs::path& path) {
+ShardedAtlas ShardedAtlas::make(const fs::path& path, IfThere if_there) {
     std::error_code error;
     fs::create_directories(path, error);
     if (error) throw core::IoError::from_errno("create", path.string(), error.value());
     refuse_foreign_content(path);
     const FileLock lock(path / detail::kLockFile,
                         {.byte = detail::kManifestByte, .patience = kPatience});
-    if (has_manifest(path))
+    if (has_manifest(path)) {
+        if (if_there == IfThere::Open) return {path, read_manifest(path)};
         throw core::ConfigError(fmt::format("{} is an atlas already", path.string()));
+    }
     for (const char* folder : detail::kFolders) {
         fs::create_directory(path / folder, error);
         if (error)
@@ -85,13 +87,18 @@ ShardedAtlas ShardedAtlas::create(const fs::path& path) {
     return {path, empty};
 }
 
+ShardedAtlas ShardedAtlas::create(const fs::path& path) {
+    return make(path, IfThere::Refuse);
+}
+
 ShardedAtlas ShardedAtlas::open(const fs::path& path) {
     check_there(path);
     return {path, read_manifest(path)};
 }
 
 ShardedAtlas ShardedAtlas::open_or_create(const fs::path& path) {
-    return has_manifest(path) ? open(path) : create(path);
+    // Without the lock only to find an atlas that is there: another may make it at the same time.
+    return has_manifest(path) ? open(path) : make(path, IfThere::Open);
 }
 
 ShardedAtlas ShardedAtlas::open(const comm::Comm& comm, const fs::path& path) {

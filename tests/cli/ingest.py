@@ -102,6 +102,21 @@ def check_nothing_left(smeta, folder):
     check(list(json.loads((here / "manifest.json").read_text())["samples"]) == ["S1"], "S1 is not in the atlas")
 
 
+def check_at_once(smeta, folder):
+    """Jobs that start at the same moment on an atlas that none has made yet: each ends well, all samples are there."""
+    for attempt in range(4):
+        atlas = folder / f"at_once{attempt}"
+        tasks = []
+        for sample in "ABCDEF":
+            (folder / f"{sample}.tsv").write_text(f"\tg1\tg2\n1x1\t1\t{ord(sample)}\n1x2\t0\t2\n")
+            tasks.append(smeta.start("ingest", "--atlas", atlas, "--sample", sample, "--st", folder / f"{sample}.tsv"))
+        ends = [(task.communicate(timeout=300)[1], task.returncode) for task in tasks]
+        check(all(code == 0 for _, code in ends), ends)
+        manifest = json.loads((atlas / "manifest.json").read_text())
+        check(sorted(manifest["samples"]) == list("ABCDEF"), manifest["samples"])
+        smeta.run("atlas", "verify", "--atlas", atlas)
+
+
 def check_single(smeta, folder):
     (folder / "st.tsv").write_text("\tg1\tg2\n1x1\t1\t0\n1x2\t0\t2\n")
     (folder / "sm.tsv").write_text("spot\tm1\tm2\n1x2\t0.5\t1\n1x1\t2\t0\n")
@@ -136,6 +151,7 @@ def body(smeta, folder):
     check_study(smeta, folder)
     check_one_by_one(smeta, folder)
     check_nothing_left(smeta, folder)
+    check_at_once(smeta, folder)
     check_single(smeta, folder)
     check_warnings(smeta, folder)
 

@@ -34,6 +34,7 @@ class ShardedAtlas {
     /// ConfigError when there is no manifest; FormatError when it is damaged or of a newer major
     /// version.
     static ShardedAtlas open(const std::filesystem::path& path);
+    /// Any number of processes may call it at once for one new atlas: one makes it, all open it.
     static ShardedAtlas open_or_create(const std::filesystem::path& path);
     /// Rank 0 reads (or creates), all get the same manifest. Collective.
     static ShardedAtlas open(const comm::Comm& comm, const std::filesystem::path& path);
@@ -90,6 +91,8 @@ class ShardedAtlas {
 
   private:
     friend class CommitBatch;
+    enum class IfThere { Refuse, Open };
+    static ShardedAtlas make(const std::filesystem::path& path, IfThere if_there);
     ShardedAtlas(std::filesystem::path path, Manifest manifest)
         : path_(std::move(path)), manifest_(std::move(manifest)) {}
     std::filesystem::path path_;

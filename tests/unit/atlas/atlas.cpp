@@ -1,6 +1,8 @@
 #include "smeta/atlas/atlas.hpp"
 
+#include <atomic>
 #include <fstream>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -58,6 +60,30 @@ TEST(ShardedAtlas, is_made_once_and_only_in_a_folder_of_its_own) {
     EXPECT_THROW(ShardedAtlas::open_or_create(folder / "full"), core::ConfigError);
     fs::remove(folder / "a/manifest.json");  // killed before the manifest
     EXPECT_NO_THROW(ShardedAtlas::open_or_create(folder / "a"));
+}
+
+TEST(ShardedAtlas, is_made_by_one_of_those_that_want_it_at_once) {
+    constexpr int kProcesses = 4;  // threads: the lock is of the open file, not of the process
+    const test::TemporaryFolder folder;
+    for (int round = 0; round < 8; ++round) {
+        const fs::path path = folder / ("a" + std::to_string(round));
+        std::atomic<int> ready{0};
+        std::atomic<int> opened{0};
+        std::vector<std::string> errors(kProcesses);
+        std::vector<std::thread> threads;
+        for (int i = 0; i < kProcesses; ++i)
+            threads.emplace_back([&, i] {
+                for (++ready; ready < kProcesses;) std::this_thread::yield();
+                try {
+                    opened += ShardedAtlas::open_or_create(path).samples().empty() ? 1 : 0;
+                } catch (const std::exception& error) {
+                    errors[i] = error.what();
+                }
+            });
+        for (auto& thread : threads) thread.join();
+        EXPECT_EQ(errors, std::vector<std::string>(kProcesses));
+        EXPECT_EQ(opened, kProcesses);
+    }
 }
 
 TEST(ShardedAtlas, gives_back_what_was_committed) {
