@@ -1,6 +1,7 @@
 #include "finish_sample.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_set>
 
 #include <fmt/format.h>
@@ -58,6 +59,22 @@ io::Categorical categorical(const std::vector<std::string>& values) {
             std::lower_bound(result.categories.begin(), result.categories.end(), value) -
             result.categories.begin()));
     return result;
+}
+
+void check_coordinates(const io::AnnData& data, const std::string& file) {
+    const auto found = data.obsm.find("spatial");
+    if (found == data.obsm.end()) return;
+    const auto& places = found->second;
+    if (places.cols() < 2)
+        throw core::FormatError({file, "obsm/spatial", "two columns, x and y",
+                                 fmt::format("{}", places.cols()),
+                                 "give both, or leave obsm/spatial out"});
+    for (Eigen::Index row = 0; row < places.rows(); ++row)
+        if (!std::isfinite(places(row, 0)) || !std::isfinite(places(row, 1)))
+            throw core::FormatError({file, fmt::format("coordinates of '{}'", data.obs.index[row]),
+                                     "finite x and y",
+                                     fmt::format("{}, {}", places(row, 0), places(row, 1)),
+                                     "leave the row out, or give it a position"});
 }
 
 void finish_sample(io::MuData& data, const SampleSource& source, const std::string& cohort) {

@@ -10,6 +10,10 @@ namespace smeta::atlas {
 
 io::Categorical categorical(const std::vector<std::string>& values);
 
+/// Throws FormatError naming `file` and the row when obsm["spatial"] is there without an x and a y
+/// of every row, both finite. Local.
+void check_coordinates(const io::AnnData& data, const std::string& file);
+
 /// What every sample gets, however it was read: obs columns `sample`, `cohort`, `spot` (the
 /// source's name of an ST spot) and the source's levels; names of features that are unique over
 /// modalities; the table of all observations. Throws FormatError when a modality has no observation

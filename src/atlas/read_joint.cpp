@@ -86,6 +86,7 @@ void add_joint_labels(io::MuData& data, const SampleSource& source) {
 std::vector<JointSample> read_joint_samples(const SampleSource& source,
                                             const IngestConfig& config) {
     const io::AnnData all = io::read_h5ad(source.joint);
+    check_coordinates(all, source.joint);
     std::vector<JointSample> samples;
     for (const auto& [name, rows] : rows_by_sample(all, source, config)) {
         JointSample sample;

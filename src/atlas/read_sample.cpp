@@ -47,29 +47,78 @@ void rename_metabolites(io::AnnData& sm, const MassNames& names) {
     }
 }
 
-/// Rows of an SM table that is named by spots, in the order of the ST spots. False when the two do
-/// not share names.
-bool join_by_name(const io::AnnData& st, io::AnnData& sm, const SampleSource& source) {
+/// SM row of each ST spot that has one of its name.
+struct NamePairs {
+    std::vector<std::int64_t> st;
+    std::vector<std::int64_t> sm;
+};
+
+NamePairs pairs_by_name(const io::AnnData& st, const io::AnnData& sm) {
     std::unordered_map<std::string, std::int64_t> row_of;
     for (std::size_t i = 0; i < sm.obs.index.size(); ++i)
         row_of.emplace(sm.obs.index[i], static_cast<std::int64_t>(i));
-    std::vector<std::int64_t> rows;
-    for (const auto& spot : st.obs.index)
-        if (const auto found = row_of.find(spot); found != row_of.end())
-            rows.push_back(found->second);
-    const bool has_coordinates = sm.obsm.contains("spatial");
-    if (rows.empty() && has_coordinates) return false;
-    if (rows.empty())
+    NamePairs pairs;
+    for (std::size_t i = 0; i < st.obs.index.size(); ++i)
+        if (const auto found = row_of.find(st.obs.index[i]); found != row_of.end()) {
+            pairs.st.push_back(static_cast<std::int64_t>(i));
+            pairs.sm.push_back(found->second);
+        }
+    return pairs;
+}
+
+/// Observations with coordinates are spots of ST when both say so: nearly all names of the smaller
+/// of the two are those of the other, at the same places. Names alone ("0", "1", ...) say nothing.
+bool same_places(const io::AnnData& st, const io::AnnData& sm, const NamePairs& pairs) {
+    constexpr double kNearlyAll = 0.9;
+    constexpr double kRounding = 1e-3;  // of the section's diagonal
+    const auto matched = static_cast<double>(pairs.st.size());
+    const auto smaller = static_cast<double>(std::min(st.obs.rows(), sm.obs.rows()));
+    const auto places = st.obsm.find("spatial");
+    if (matched == 0 || matched < kNearlyAll * smaller || places == st.obsm.end()) return false;
+    const auto spots = places->second.leftCols(2);
+    const auto pixels = sm.obsm.at("spatial").leftCols(2);
+    const double diagonal = (spots.colwise().maxCoeff() - spots.colwise().minCoeff()).norm();
+    for (std::size_t i = 0; i < pairs.st.size(); ++i)
+        if ((spots.row(pairs.st[i]) - pixels.row(pairs.sm[i])).norm() > kRounding * diagonal)
+            return false;
+    return true;
+}
+
+/// Pixels that are no spots but have names of spots get those of pixels; the source's names stay in
+/// the column source_name.
+void rename_pixels(io::AnnData& sm, const SampleSource& source) {
+    core::log_warning(
+        "{}: observations have names of spots of {}, but not their places: they are taken for "
+        "pixels and aligned by their coordinates",
+        source.sm.front(), source.st);
+    sm.obs.set("source_name", sm.obs.index);
+    const auto& places = sm.obsm.at("spatial");
+    for (std::size_t i = 0; i < sm.obs.index.size(); ++i) {
+        const auto row = static_cast<Eigen::Index>(i);
+        sm.obs.index[i] = fmt::format("px_{}_{}", places(row, 0), places(row, 1));
+    }
+    sm.obs.index = io::make_unique(std::move(sm.obs.index));
+}
+
+/// Rows of SM data that are named by spots, in the order of the ST spots. False when they are
+/// pixels with places of their own.
+bool join_by_name(const io::AnnData& st, io::AnnData& sm, const SampleSource& source) {
+    const NamePairs pairs = pairs_by_name(st, sm);
+    if (sm.obsm.contains("spatial") && (source.transform || !same_places(st, sm, pairs))) {
+        if (!pairs.st.empty()) rename_pixels(sm, source);
+        return false;
+    }
+    if (pairs.sm.empty())
         throw core::FormatError({source.sm.front(), "column 'spot'",
                                  fmt::format("names of the spots of {}", source.st),
                                  fmt::format("'{}' and others, none of which is a spot",
                                              sm.obs.index.empty() ? "" : sm.obs.index.front()),
                                  "names must be equal, with suffixes such as -1"});
-    const auto left = sm.obs.rows() - static_cast<std::int64_t>(rows.size());
+    const auto left = sm.obs.rows() - static_cast<std::int64_t>(pairs.sm.size());
     if (left > 0)
         core::log_warning("{}: {} of {} rows are no spot of {} and are left out", source.sm.front(),
                           left, sm.obs.rows(), source.st);
-    io::select_observations(sm, rows);
+    io::select_observations(sm, pairs.sm);
     io::note_dropped(sm, "unmatched_spot", left);
     return true;
 }
@@ -125,10 +174,12 @@ io::MuData read_sample(const SampleSource& source, const MassNames& names,
     std::optional<io::AnnData> st;
     if (!source.st.empty()) {
         st = io::read_st_source(source.st, options);
+        check_coordinates(*st, source.st);
         if (!source.labels.empty()) add_labels(*st, source);
     }
     if (!source.sm.empty()) {
         io::AnnData sm = io::read_sm_source(source.sm, options);
+        check_coordinates(sm, source.sm.front());
         if (!names.empty()) rename_metabolites(sm, names);
         if (st) paired = join_by_name(*st, sm, source);
         if (!st && !source.labels.empty()) add_labels(sm, source);

@@ -1,6 +1,8 @@
 #include "read_sample.hpp"
 
+#include <cmath>
 #include <fstream>
+#include <limits>
 
 #include <gtest/gtest.h>
 
@@ -81,6 +83,70 @@ TEST_F(ReadSample, NoCommonSpotIsAnError) {
     EXPECT_THROW(atlas::read_sample(source_, {}, config_), core::FormatError);
 }
 
+/// Observations "0", "1", ... at (i * step, 0) with two features.
+std::string default_names(const std::filesystem::path& file, int rows, double step,
+                          const std::vector<std::string>& features) {
+    io::AnnData data;
+    core::MatrixD places(rows, 2);
+    for (int i = 0; i < rows; ++i) {
+        data.obs.index.push_back(std::to_string(i));
+        places.row(i) << i * step, 0;
+    }
+    data.var.index = features;
+    data.x = core::MatrixF(core::MatrixF::Constant(rows, 2, 1.0F));
+    data.obsm["spatial"] = places;
+    io::write_h5ad(file.string(), data);
+    return file.string();
+}
+
+TEST_F(ReadSample, PixelsWithNamesOfSpotsAreNotSpots) {
+    source_.st = default_names(folder_ / "st.h5ad", 4, 10, {"g1", "g2"});
+    source_.sm = {default_names(folder_ / "sm.h5ad", 8, 5, {"m1", "m2"})};
+    const auto raw = atlas::read_sample(source_, {}, config_);
+    EXPECT_FALSE(atlas::is_paired(raw));
+    const auto& sm = *raw.find("sm");
+    ASSERT_EQ(sm.obs.rows(), 8);
+    EXPECT_EQ(sm.obs.index[1], "px_5_0");
+    EXPECT_EQ(sm.obs.as_text("source_name", "")[1], "1");
+    EXPECT_EQ(sm.obsm.at("spatial")(7, 0), 35.0);
+}
+
+TEST_F(ReadSample, ObservationsAtThePlacesOfSpotsAreSpots) {
+    source_.st = default_names(folder_ / "st.h5ad", 4, 10, {"g1", "g2"});
+    source_.sm = {default_names(folder_ / "sm.h5ad", 8, 10.005, {"m1", "m2"})};
+    const auto raw = atlas::read_sample(source_, {}, config_);
+    EXPECT_TRUE(atlas::is_paired(raw));
+    EXPECT_EQ(raw.find("sm")->obs.index, raw.find("st")->obs.index);
+    source_.transform = atlas::AffineTransform{};  // says that the frames are two
+    EXPECT_FALSE(atlas::is_paired(atlas::read_sample(source_, {}, config_)));
+}
+
+TEST_F(ReadSample, CoordinatesMustBeTwoFiniteNumbers) {
+    const auto refused = [&](const std::string& part) {
+        try {
+            (void)atlas::read_sample(source_, {}, config_);
+            ADD_FAILURE() << "accepted, not refused for " << part;
+        } catch (const core::FormatError& error) {
+            EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+        }
+    };
+    source_.sm.clear();
+    source_.st = default_names(folder_ / "st.h5ad", 3, 10, {"g1", "g2"});
+    auto data = io::read_h5ad(source_.st);
+    data.obsm["spatial"](1, 1) = std::numeric_limits<double>::quiet_NaN();
+    io::write_h5ad(source_.st, data);
+    refused("coordinates of '1'");
+    data.obsm["spatial"] = core::MatrixD::Zero(3, 1);
+    io::write_h5ad(source_.st, data);
+    refused("two columns, x and y");
+    source_.st.clear();
+    write(folder_ / "nan.csv", "x,y,100.1\n1,1,3\n2,nan,3\n");
+    source_.sm = {(folder_ / "nan.csv").string()};
+    refused("nan.csv: ");
+    write(folder_ / "nan.csv", "x,y,100.1\n1,1,3\ninf,2,3\n");
+    refused("nan.csv: ");
+}
+
 TEST_F(ReadSample, ImagesGetTheCommonNamesAndKeepTheirPixels) {
     source_.sm = {image("pos.imzML", 0.0002)};
     source_.transform = atlas::AffineTransform{{2, 0, 0, 2}, {1, 1}};
@@ -147,6 +213,11 @@ TEST_F(ReadSample, JointFilesAreSplitBySample) {
     EXPECT_EQ(one[0].cohort, "default");
     EXPECT_EQ(one[0].data.find("st")->obs.as_text("sample", ""),
               std::vector<std::string>(3, "all"));
+    joint.obsm["spatial"] = core::MatrixD::Constant(3, 2, HUGE_VAL);
+    io::write_h5ad((folder_ / "far.h5ad").string(), joint);
+    auto far = source;
+    far.joint = (folder_ / "far.h5ad").string();
+    EXPECT_THROW(atlas::read_joint_samples(far, config_), core::FormatError);
     config_.cohort_key = "patient";  // not one cohort
     EXPECT_THROW(atlas::read_joint_samples(source, config_), core::FormatError);
     source.name.clear();
