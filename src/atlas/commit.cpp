@@ -1,8 +1,10 @@
 #include <algorithm>
+#include <set>
 #include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "smeta/atlas/atlas.hpp"
 #include "smeta/atlas/names.hpp"
@@ -48,6 +50,7 @@ struct CommitBatch::State {
     Manifest manifest;
     std::vector<detail::PendingStage> stages;
     Registry names;
+    std::set<std::string> replaced;
     std::vector<std::string> temporaries;  // every one made, for removal
     std::optional<FileLock> writing;
 
@@ -76,7 +79,17 @@ struct CommitBatch::State {
     /// entry is complete on its rank 0.
     FileEntry write_piece(const comm::Comm& section, const std::string& relative, comm::Range piece,
                           comm::Range held, const io::MuData& mine, std::string& temporary);
+    /// Another name than that of the raw file in whose place this one comes.
+    std::string raw_path(const std::string& sample, const std::string& key) const {
+        const std::string plain = detail::raw_path(sample);
+        const StageEntry* old = manifest.find(sample, kRaw);
+        const bool taken = old != nullptr && old->files.front().path == plain;
+        if (!replaced.contains(sample) || !taken) return plain;
+        core::check(!key.empty(), "raw data that replace others have a key");
+        return detail::raw_path(sample, key);
+    }
     void add(detail::PendingStage pending, const io::MuData* data) {
+        pending.replaces = replaced.contains(pending.sample) && !pending.cohort.empty();
         detail::check_against(manifest, pending);
         stages.push_back(std::move(pending));
         if (data == nullptr) return;
@@ -86,6 +99,8 @@ struct CommitBatch::State {
         const StageEntry* entry = manifest.find(sample, stage);
         return entry != nullptr && entry->key == key;
     }
+    void check(const Manifest& current) const;
+    void refuse_used(const std::string& sample) const;
     void place(const Manifest& current, const detail::PendingStage& pending) const;
     void refuse_named(const Manifest& current, const FileEntry& entry) const;
     void finish(Manifest& current, const std::vector<detail::PendingStage>& all,
@@ -111,8 +126,24 @@ void CommitBatch::State::refuse_named(const Manifest& current, const FileEntry& 
                         entry.path, user));
 }
 
+void CommitBatch::State::refuse_used(const std::string& sample) const {
+    const auto runs = detail::runs_that_name(root, sample);
+    if (!runs.empty())
+        throw core::ConfigError(
+            fmt::format("sample '{}' is an input of run {}: it cannot be replaced (take another "
+                        "name, or remove "
+                        "it with smeta atlas remove --sample {} --force; the run keeps its files)",
+                        sample, fmt::join(runs, ", "), sample));
+}
+
+void CommitBatch::State::check(const Manifest& current) const {
+    for (const auto& pending : stages) {
+        detail::check_against(current, pending);
+        if (pending.replaces) refuse_used(pending.sample);
+    }
+}
+
 void CommitBatch::State::place(const Manifest& current, const detail::PendingStage& pending) const {
-    detail::check_against(current, pending);
     const StageEntry* known = current.find(pending.sample, pending.stage);
     if (known != nullptr && known->key == pending.entry.key) return;  // committed by another
     for (std::size_t i = 0; i < pending.entry.files.size(); ++i) {
@@ -132,19 +163,29 @@ void CommitBatch::State::place(const Manifest& current, const detail::PendingSta
 void CommitBatch::State::finish(Manifest& current, const std::vector<detail::PendingStage>& all,
                                 const Registry& all_names) const {
     for (const auto& pending : all) detail::check_against(current, pending);
+    const Manifest before = current;
     if (!detail::merge(current, all)) return;
     // Names first: after a crash in between the registry has names too many, which does no harm.
     Registry registry = Registry::read(root / detail::kRegistryFile);
     if (registry.add(all_names)) registry.write(root / detail::kRegistryFile);
     io::write_atomically((root / detail::kManifestFile).string(), to_json(current));
+    for (const auto& pending : all)
+        if (const auto old = before.samples.find(pending.sample);
+            pending.replaces && old != before.samples.end())
+            detail::remove_files(root, old->second, current);
 }
 
 CommitBatch::CommitBatch(const ShardedAtlas& atlas)
     : state_(std::make_unique<State>(
-          State{atlas.path(), atlas.manifest(), {}, {}, {}, std::nullopt})) {}
+          State{atlas.path(), atlas.manifest(), {}, {}, {}, {}, std::nullopt})) {}
 
 CommitBatch::~CommitBatch() {
     remove_quietly(state_->temporaries);
+}
+
+void CommitBatch::replace(const std::string& sample) {
+    state_->refuse_used(sample);
+    state_->replaced.insert(sample);
 }
 
 void CommitBatch::add_raw(const std::string& sample, const std::string& cohort,
@@ -161,7 +202,7 @@ void CommitBatch::add_raw(const std::string& sample, const std::string& cohort,
     std::int64_t rows = 0;
     for (const auto& [name, modality] : data.modalities) rows += modality.obs.rows();
     pending.entry.files.push_back(state_->write(
-        detail::raw_path(sample), rows,
+        state_->raw_path(sample, key), rows,
         [&](const fs::path& file) { io::write_h5mu(file.string(), data); }, pending));
     pending.entry.modalities = shapes_of(data);
     pending.entry.key =
@@ -281,6 +322,7 @@ void CommitBatch::commit(ShardedAtlas& atlas) {
                             {.byte = detail::kManifestByte, .patience = kPatience});
         Manifest current =
             parse_manifest(io::read_text_file(manifest_file.string()), manifest_file.string());
+        state_->check(current);
         for (const auto& pending : state_->stages) state_->place(current, pending);
         state_->finish(current, state_->stages, state_->names);
     }
@@ -300,6 +342,7 @@ void CommitBatch::commit(const comm::Comm& comm, ShardedAtlas& atlas) {
                          FileLock::Options{.byte = detail::kManifestByte, .patience = kPatience});
         });
         atlas.refresh(comm);
+        comm.all_or_throw([&] { state_->check(atlas.manifest_); });
         comm.all_or_throw([&] {
             for (const auto& pending : state_->stages) state_->place(atlas.manifest_, pending);
         });

@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "smeta/atlas/maintenance.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/core/log.hpp"
 #include "smeta/core/progress.hpp"
@@ -150,21 +149,6 @@ void add(CommitBatch& batch, const ReadSample& sample) {
         batch.add_raw(sample.name, sample.cohort, sample.data, sample.key);
 }
 
-/// Removes the samples that are to be replaced, as named by any rank. Collective.
-void remove_replaced(const comm::Comm& comm, ShardedAtlas& atlas,
-                     const std::vector<ReadSample>& replaced) {
-    std::string mine;
-    for (const auto& sample : replaced) mine += sample.name + "\n";
-    const auto all = comm.allgather(mine);
-    comm.root_or_throw([&] {
-        for (const auto& part : all)
-            for (std::size_t from = 0, end; (end = part.find('\n', from)) != std::string::npos;
-                 from = end + 1)
-                remove_sample(atlas, part.substr(from, end - from), RemoveMode::RefuseIfUsed);
-    });
-    atlas.refresh(comm);
-}
-
 std::vector<IngestedSample> gather_outcomes(const comm::Comm& comm,
                                             const std::vector<IngestedSample>& mine) {
     nlohmann::json json = nlohmann::json::array();
@@ -212,7 +196,8 @@ class RankReader {
                     item.source.origin, sample.name));
             } else {
                 outcome.outcome = IngestOutcome::Replaced;
-                replaced_.push_back(std::move(sample));
+                batch_.replace(sample.name);
+                add(batch_, sample);
             }
             outcomes_.push_back(std::move(outcome));
         }
@@ -223,14 +208,12 @@ class RankReader {
                              entry.find(kRaw)->modalities});
     }
 
-    const std::vector<ReadSample>& replaced() const { return replaced_; }
     const std::vector<IngestedSample>& outcomes() const { return outcomes_; }
 
   private:
     const ShardedAtlas& atlas_;
     CommitBatch& batch_;
     ExistingSample existing_;
-    std::vector<ReadSample> replaced_;
     std::vector<IngestedSample> outcomes_;
 };
 
@@ -265,15 +248,6 @@ std::vector<IngestedSample> ingest(const comm::Comm& comm, ShardedAtlas& atlas,
     });
     const auto outcomes = gather_outcomes(comm, reader.outcomes());
     refuse_repeated(outcomes);
-    const auto is_replaced = [](const auto& s) { return s.outcome == IngestOutcome::Replaced; };
-    if (std::any_of(outcomes.begin(), outcomes.end(), is_replaced)) {
-        remove_replaced(comm, atlas, reader.replaced());
-        CommitBatch replacements(atlas);  // a batch knows the samples that there were at its start
-        comm.all_or_throw([&] {
-            for (const auto& sample : reader.replaced()) add(replacements, sample);
-        });
-        replacements.commit(comm, atlas);
-    }
     batch.commit(comm, atlas);
     return outcomes;
 }

@@ -1,6 +1,7 @@
 #include "layout.hpp"
 
 #include <algorithm>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -23,6 +24,10 @@ std::string short_key(const std::string& key) {
 
 std::string raw_path(const std::string& sample) {
     return fmt::format("raw/{}.h5mu", sample);
+}
+
+std::string raw_path(const std::string& sample, const std::string& key) {
+    return fmt::format("raw/{}.{}.h5mu", sample, short_key(key));
 }
 
 std::string stage_path(std::string_view stage, const std::string& sample, const std::string& key) {
@@ -96,6 +101,29 @@ std::vector<NamedFile> files_named_by_runs(const fs::path& atlas) {
             for (const FileEntry& entry : sample.files) files.push_back({run, sample.name, entry});
     }
     return files;
+}
+
+std::set<std::string> runs_that_name(const fs::path& atlas, const std::string& sample) {
+    std::set<std::string> runs;
+    for (const auto& named : files_named_by_runs(atlas))
+        if (named.sample == sample) runs.insert(named.run);
+    return runs;
+}
+
+void remove_files(const fs::path& atlas, const SampleEntry& removed, const Manifest& manifest) {
+    std::set<std::string> kept;
+    for (const auto& named : files_named_by_runs(atlas)) kept.insert(named.entry.path);
+    for (const auto& [name, sample] : manifest.samples)
+        for (const auto& [stage, entry] : sample.stages)
+            for (const FileEntry& file : entry.files) kept.insert(file.path);
+    for (const auto& [name, stage] : removed.stages)
+        for (const FileEntry& file : stage.files) {
+            std::error_code error;
+            if (kept.count(file.path) == 0) fs::remove(atlas / file.path, error);
+            if (error)
+                throw core::IoError::from_errno("remove", (atlas / file.path).string(),
+                                                error.value());
+        }
 }
 
 }  // namespace smeta::atlas::detail

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,8 @@ inline constexpr std::int64_t kManifestByte = 0;
 inline constexpr std::int64_t kWritersByte = 1;
 
 std::string raw_path(const std::string& sample);
+/// Of raw data that take the place of others: those stay as they are until the commit.
+std::string raw_path(const std::string& sample, const std::string& key);
 std::string stage_path(std::string_view stage, const std::string& sample, const std::string& key);
 /// `piece` < 0: the sample has a single file.
 std::string joint_path(const std::string& sample, const std::string& key, std::int64_t piece);
@@ -49,6 +52,11 @@ struct NamedFile {
     FileEntry entry;
 };
 std::vector<NamedFile> files_named_by_runs(const std::filesystem::path& atlas);
+std::set<std::string> runs_that_name(const std::filesystem::path& atlas, const std::string& sample);
+/// Deletes the files of a sample that the manifest names no more, but for those that `manifest` or
+/// a run names. A crash on the way leaves unnamed files, which verify reports and repair removes.
+void remove_files(const std::filesystem::path& atlas, const SampleEntry& removed,
+                  const Manifest& manifest);
 /// Folders of runs/ with an inputs.json, bytewise.
 std::vector<std::string> run_names(const std::filesystem::path& atlas);
 

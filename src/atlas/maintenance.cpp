@@ -52,13 +52,6 @@ RunInfo describe_run(const ShardedAtlas& atlas, const std::string& name) {
     return info;
 }
 
-std::set<std::string> runs_that_name(const fs::path& atlas, const std::string& sample) {
-    std::set<std::string> runs;
-    for (const auto& named : detail::files_named_by_runs(atlas))
-        if (named.sample == sample) runs.insert(named.run);
-    return runs;
-}
-
 }  // namespace
 
 AtlasInfo describe(const ShardedAtlas& atlas) {
@@ -90,7 +83,7 @@ void remove_sample(ShardedAtlas& atlas, const std::string& sample, RemoveMode mo
                         {.byte = detail::kManifestByte, .patience = kPatience});
     atlas.refresh();
     const SampleEntry removed = atlas.sample(sample);
-    const auto runs = runs_that_name(atlas.path(), sample);
+    const auto runs = detail::runs_that_name(atlas.path(), sample);
     if (!runs.empty() && mode == RemoveMode::RefuseIfUsed)
         throw core::ConfigError(
             fmt::format("sample '{}' is an input of run {}: --force removes it from the atlas (its "
@@ -100,18 +93,7 @@ void remove_sample(ShardedAtlas& atlas, const std::string& sample, RemoveMode mo
     manifest.samples.erase(sample);
     io::write_atomically((atlas.path() / detail::kManifestFile).string(), to_json(manifest));
     atlas.refresh();
-    std::set<std::string> kept;
-    for (const auto& named : detail::files_named_by_runs(atlas.path()))
-        kept.insert(named.entry.path);
-    // From here on a crash leaves unnamed files, which verify reports and repair removes.
-    for (const auto& [name, stage] : removed.stages)
-        for (const FileEntry& file : stage.files) {
-            std::error_code error;
-            if (kept.count(file.path) == 0) fs::remove(atlas.path() / file.path, error);
-            if (error)
-                throw core::IoError::from_errno("remove", (atlas.path() / file.path).string(),
-                                                error.value());
-        }
+    detail::remove_files(atlas.path(), removed, manifest);
 }
 
 }  // namespace smeta::atlas

@@ -14,6 +14,7 @@ std::string to_json(const std::vector<PendingStage>& stages, const Registry& nam
         list.push_back({{"sample", stage.sample},
                         {"cohort", stage.cohort},
                         {"stage", stage.stage},
+                        {"replaces", stage.replaces},
                         {"entry", to_json_value(stage.entry)}});
     return Json{{"stages", std::move(list)}, {"names", names.modalities()}}.dump();
 }
@@ -25,13 +26,14 @@ void add_from_json(const std::string& text, std::vector<PendingStage>& stages, R
                           .cohort = stage.at("cohort"),
                           .stage = stage.at("stage"),
                           .entry = parse_stage({stage.at("entry"), "a rank's commit", ""}),
-                          .temporaries = {}});
+                          .temporaries = {},
+                          .replaces = stage.at("replaces")});
     for (const auto& [modality, list] : value.at("names").items())
         names.add(modality, list.get<std::vector<std::string>>());
 }
 
 void check_against(const Manifest& manifest, const PendingStage& stage) {
-    if (stage.sample.empty()) return;
+    if (stage.sample.empty() || stage.replaces) return;
     const auto found = manifest.samples.find(stage.sample);
     if (found == manifest.samples.end()) {
         if (stage.cohort.empty())
@@ -60,6 +62,7 @@ void check_against(const Manifest& manifest, const PendingStage& stage) {
 bool merge(Manifest& manifest, const std::vector<PendingStage>& stages) {
     const Manifest before = manifest;
     for (const PendingStage& stage : stages) {
+        if (stage.replaces) manifest.samples[stage.sample] = {};
         auto& target =
             stage.sample.empty() ? manifest.stages : manifest.samples[stage.sample].stages;
         if (!stage.sample.empty() && !stage.cohort.empty())

@@ -16,7 +16,8 @@ struct PendingStage {
     std::string stage;
     StageEntry entry;
     std::vector<std::string>
-        temporaries;  ///< absolute, one a file of the entry; not sent to others
+        temporaries;        ///< absolute, one a file of the entry; not sent to others
+    bool replaces = false;  ///< all that the manifest has of the sample leaves
 };
 
 /// What a rank wants committed, as text for the others.

@@ -131,6 +131,23 @@ def check_single(smeta, folder):
     check({(r["cohort"], r["outcome"]) for r in rows(out)} == {("other", "replaced")}, out)
     manifest = json.loads((folder / "single/manifest.json").read_text())
     check(len(manifest["samples"]) == 1, "one sample")
+    smeta.run("atlas", "verify", "--atlas", folder / "single")
+    check(len(list((folder / "single/raw").iterdir())) == 1, "the old sample's file is there")
+    # What should take its place cannot be written.
+    for stage in ("qc", "align", "reassign"):
+        smeta.run(stage, "--atlas", folder / "single")
+    smeta.run("export", "--atlas", folder / "single", "--out", folder / "single.h5ad")
+    smeta.run(*one[:1], "--atlas", folder / "kept", *one[3:])
+    before = digests(folder / "kept", ATLAS)
+    (folder / "kept/joint").rmdir()
+    (folder / "kept/joint").write_text("not a folder")
+    smeta.run("ingest", "--atlas", folder / "kept", "--sample", "A", "--joint", folder / "single.h5ad", "--replace", expect=2)
+    (folder / "kept/joint").unlink()
+    check(not differing(before, digests(folder / "kept", ATLAS)), "the old sample is not as it was")
+    smeta.run("atlas", "verify", "--atlas", folder / "kept")
+    (folder / "kept/joint").mkdir()
+    smeta.run("ingest", "--atlas", folder / "kept", "--sample", "A", "--joint", folder / "single.h5ad", "--replace")
+    check(not list((folder / "kept/raw").iterdir()), "the old sample's file is there")
 
 
 def check_warnings(smeta, folder):

@@ -105,8 +105,8 @@ class ShardedAtlas {
 /// commit removes its temporary files; after a crash `verify` reports them.
 ///
 /// Committing what stands in the manifest already (the same key; for raw the same bytes) changes
-/// nothing. A sample that exists with other raw data or another cohort is a ConfigError: raw data
-/// are never rewritten.
+/// nothing. A sample that exists with other raw data or another cohort is a ConfigError, unless it
+/// is to be replaced: files are never rewritten.
 class CommitBatch {
   public:
     explicit CommitBatch(const ShardedAtlas& atlas);
@@ -131,6 +131,10 @@ class CommitBatch {
     /// over `section`.
     void add_joint(const comm::Comm& section, const std::string& sample, const std::string& key,
                    const io::MuData& mine, const std::string& cohort = {});
+    /// Raw or joint data of `sample` added from here on take the place of all that the atlas has of
+    /// it, in the instant of the commit: until then, and after any error, the old sample is there.
+    /// ConfigError, here or at the commit, when a run names the sample. Local.
+    void replace(const std::string& sample);
     /// The file stages/STAGE/features.KEY8.h5.
     void add_atlas_stage(std::string_view stage, const std::string& key, const FileWriter& write);
 

@@ -15,7 +15,7 @@ namespace smeta::atlas {
 /// What to do with a sample that the atlas has with other content.
 enum class ExistingSample {
     Refuse,   ///< ConfigError
-    Replace,  ///< the old one is removed, unless a run names it (ConfigError)
+    Replace,  ///< the old one leaves, unless a run names it (ConfigError)
 };
 
 enum class IngestOutcome { Added, Replaced, Unchanged };
@@ -33,8 +33,8 @@ std::int64_t source_bytes(const SampleSource& source);
 
 /// Reads the sources into the atlas: st and sm as raw/SAMPLE.h5mu, joint files as
 /// joint/SAMPLE.KEY.h5mu. Sources are dealt over ranks and enter in one commit: all of them or,
-/// after any error on any rank, none. Samples that take the place of others are removed first and
-/// enter in a commit of their own.
+/// after any error on any rank, none. Samples that take the place of others do so in that commit:
+/// before it, and after an error, the old ones are there.
 ///
 /// Every obs gets `sample`, `cohort`, `spot` (of spots), the levels of the source and, with a table
 /// of labels, `label`. An SM table named by spots is joined to the ST spots by name (is_paired).

@@ -103,6 +103,40 @@ TEST(ShardedAtlas, gives_back_what_was_committed) {
     EXPECT_THROW((void)atlas.stage_file("S", kQc), core::ConfigError);
 }
 
+TEST(ShardedAtlas, a_sample_is_replaced_in_the_instant_of_the_commit) {
+    const test::TemporaryFolder folder;
+    ShardedAtlas atlas = ShardedAtlas::create(folder / "a");
+    const io::MuData old = joint_data("S", 50);
+    const io::MuData anew = joint_data("S", 20);
+    atlas.commit_raw("S", "c", old, kKey);
+    atlas.commit_joint("S", kKey, old);
+    {
+        CommitBatch given_up(atlas);
+        given_up.replace("S");
+        given_up.add_raw("S", "d", anew, kOtherKey);
+        expect_equal(ShardedAtlas::open(folder / "a").read_raw("S"), old);
+    }
+    expect_equal(ShardedAtlas::open(folder / "a").read_raw("S"), old);
+    EXPECT_EQ(files_in(folder / "a/raw"), 1U);
+    CommitBatch batch(atlas);
+    batch.replace("S");
+    batch.add_raw("S", "d", anew, kOtherKey);
+    expect_equal(ShardedAtlas::open(folder / "a").read_joint("S"), old);
+    batch.commit(atlas);
+    expect_equal(atlas.read_raw("S"), anew);
+    EXPECT_EQ(atlas.cohort("S"), "d");
+    EXPECT_EQ(atlas.sample("S").find(kJoint), nullptr);  // made of what is gone
+    EXPECT_EQ(files_in(folder / "a/raw"), 1U);
+    EXPECT_EQ(files_in(folder / "a/joint"), 0U);
+    CommitBatch again(atlas);  // in place of a replacement, and by data of another kind
+    again.replace("S");
+    again.add_joint("S", kKey, old, "c");
+    again.commit(atlas);
+    expect_equal(atlas.read_joint("S"), old);
+    EXPECT_EQ(atlas.sample("S").find(kRaw), nullptr);
+    EXPECT_EQ(files_in(folder / "a/raw"), 0U);
+}
+
 TEST(ShardedAtlas, repeating_a_commit_changes_nothing) {
     const test::TemporaryFolder folder;
     ShardedAtlas atlas = ShardedAtlas::create(folder / "a");
