@@ -55,6 +55,8 @@ std::vector<fs::path> files_of(const fs::path& path) {
     if (!fs::exists(path)) throw core::IoError::from_errno("open", path.string(), ENOENT);
     if (fs::is_directory(path)) {
         add_folder(path, files);
+        // A bare MTX folder has its positions beside it, a Space Ranger folder inside.
+        if (!fs::exists(path / "spatial")) add_if_there(path.parent_path() / "spatial", files);
     } else {
         files.push_back(path);
         const fs::path folder = path.parent_path();
@@ -76,14 +78,16 @@ std::vector<fs::path> files_of(const fs::path& path) {
     return files;
 }
 
-/// Checksums of the files with their names relative to `path`: the same wherever the source lies.
-std::string content(const std::string& path) {
-    if (path.empty()) return "";
+/// Checksums of the files with their names relative to `named`: the same wherever the source lies
+/// and however its path is written.
+std::string content(const std::string& named) {
+    if (named.empty()) return "";
+    fs::path path = fs::absolute(named).lexically_normal();
+    if (!path.has_filename()) path = path.parent_path();  // "outs/"
     std::string text;
     for (const auto& file : files_of(path))
-        text +=
-            fmt::format("{} {}\n", file.lexically_relative(fs::path(path).parent_path()).string(),
-                        core::to_hex(io::file_checksum(file.string())));
+        text += fmt::format("{} {}\n", file.lexically_relative(path.parent_path()).string(),
+                            core::to_hex(io::file_checksum(file.string())));
     return text;
 }
 

@@ -182,6 +182,29 @@ TEST_F(ReadSample, KeyFollowsContentDescriptionAndConfigurationNotPlace) {
     EXPECT_THROW(atlas::source_key(source_, config_), core::IoError);
 }
 
+TEST_F(ReadSample, KeyOfAFolderHasThePositionsBesideItAndNoMatterHowItIsWritten) {
+    namespace fs = std::filesystem;
+    source_.sm.clear();
+    fs::create_directory(folder_ / "matrix");
+    fs::create_directory(folder_ / "spatial");
+    write(folder_ / "matrix/matrix.mtx", "1");
+    write(folder_ / "spatial/tissue_positions.csv", "a,1,0,0,1,1\n");
+    source_.st = (folder_ / "matrix").string();
+    const auto key = atlas::source_key(source_, config_);
+    for (const char* written : {"matrix/", "matrix/.", "spatial/../matrix", ".//matrix"}) {
+        source_.st = (folder_ / written).string();
+        EXPECT_EQ(key, atlas::source_key(source_, config_)) << written;
+    }
+    const auto here = fs::current_path();
+    fs::current_path(folder_.path());
+    source_.st = "matrix";
+    EXPECT_EQ(key, atlas::source_key(source_, config_));
+    fs::current_path(here);
+    source_.st = (folder_ / "matrix").string();
+    write(folder_ / "spatial/tissue_positions.csv", "a,1,0,0,2,1\n");
+    EXPECT_NE(key, atlas::source_key(source_, config_));
+}
+
 TEST_F(ReadSample, JointFilesAreSplitBySample) {
     io::AnnData joint;
     joint.obs.index = {"a", "b", "c"};
