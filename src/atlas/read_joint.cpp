@@ -8,7 +8,6 @@
 #include "smeta/io/anndata.hpp"
 #include "smeta/io/joint.hpp"
 #include "smeta/io/labels.hpp"
-#include "smeta/io/source_info.hpp"
 
 #include "finish_sample.hpp"
 #include "read_sample.hpp"
@@ -74,11 +73,33 @@ std::string cohort_of(const io::AnnData& data, const SampleSource& source,
     return cohorts[rows.front()];
 }
 
-void add_joint_labels(io::MuData& data, const SampleSource& source) {
+/// Spots of the sample that the table names.
+std::int64_t add_joint_labels(io::MuData& data, const SampleSource& source) {
     std::int64_t matched = 0;
     const auto& obs = data.modalities.front().second.obs;
     const auto labels = categorical(io::read_labels(source.labels, obs, matched));
     for (auto& [name, modality] : data.modalities) modality.obs.set("label", labels);
+    return matched;
+}
+
+io::MatrixValues rows_of(const io::MatrixValues& values, const std::vector<std::int64_t>& rows) {
+    if (const auto* csr = std::get_if<core::CountsCsr>(&values))
+        return core::select_rows(*csr, rows);
+    return core::MatrixF(std::get<core::MatrixF>(values)(rows, Eigen::all));
+}
+
+/// Some rows of a file that may be large: only they are copied.
+io::AnnData rows_of(const io::AnnData& all, const std::vector<std::int64_t>& rows) {
+    io::AnnData part;
+    part.obs = all.obs.select(rows);
+    part.var = all.var;
+    if (all.x) part.x = rows_of(*all.x, rows);
+    for (const auto& [name, layer] : all.layers) part.layers.emplace(name, rows_of(layer, rows));
+    for (const auto& [name, values] : all.obsm)
+        part.obsm.emplace(name, core::MatrixD(values(rows, Eigen::all)));
+    part.float_obsm = all.float_obsm;
+    part.uns = all.uns;
+    return part;
 }
 
 }  // namespace
@@ -88,22 +109,25 @@ std::vector<JointSample> read_joint_samples(const SampleSource& source,
     const io::AnnData all = io::read_h5ad(source.joint);
     check_coordinates(all, source.joint);
     std::vector<JointSample> samples;
+    std::int64_t labelled = 0;
     for (const auto& [name, rows] : rows_by_sample(all, source, config)) {
         JointSample sample;
         sample.name = name;
         sample.cohort = cohort_of(all, source, config, rows, name);
-        io::AnnData part = all;
-        part.obsp.clear();
-        io::select_observations(part, rows);
+        const io::AnnData part = rows_of(all, rows);
         auto modalities = io::split_joint(part, config.source.values, source.joint);
         if (modalities.sm) sample.data.modalities.emplace_back("sm", std::move(*modalities.sm));
         if (modalities.st) sample.data.modalities.emplace_back("st", std::move(*modalities.st));
-        if (!source.labels.empty()) add_joint_labels(sample.data, source);
+        if (!source.labels.empty()) labelled += add_joint_labels(sample.data, source);
         SampleSource named = source;
         named.name = name;
         finish_sample(sample.data, named, sample.cohort);
         samples.push_back(std::move(sample));
     }
+    if (!source.labels.empty() && labelled == 0)
+        throw core::FormatError(
+            {source.labels, "", fmt::format("labels of spots of {}", source.joint),
+             "no row that names one of them", "a column spot with the spots' names, or x and y"});
     return samples;
 }
 

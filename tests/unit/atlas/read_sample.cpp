@@ -236,6 +236,14 @@ TEST_F(ReadSample, JointFilesAreSplitBySample) {
     EXPECT_EQ(one[0].cohort, "default");
     EXPECT_EQ(one[0].data.find("st")->obs.as_text("sample", ""),
               std::vector<std::string>(3, "all"));
+    write(folder_ / "labels.tsv", "spot\tlabel\nb\ttumour\n");  // of one sample's spots
+    auto labelled = source;
+    labelled.labels = (folder_ / "labels.tsv").string();
+    EXPECT_EQ(
+        atlas::read_joint_samples(labelled, config_)[0].data.find("st")->obs.as_text("label", ""),
+        (std::vector<std::string>{"undetermined", "tumour", "undetermined"}));
+    write(folder_ / "labels.tsv", "spot\tlabel\nB\ttumour\n");
+    EXPECT_THROW(atlas::read_joint_samples(labelled, config_), core::FormatError);
     joint.obsm["spatial"] = core::MatrixD::Constant(3, 2, HUGE_VAL);
     io::write_h5ad((folder_ / "far.h5ad").string(), joint);
     auto far = source;
