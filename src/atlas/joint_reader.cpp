@@ -137,8 +137,12 @@ core::MatrixD JointReader::obsm(std::string_view name) const {
     const auto holder = std::find_if(readers.begin(), readers.end(),
                                      [&](const auto& reader) { return reader.has_obsm(name); });
     if (holder == readers.end())
-        State::differs(state_->pieces.front().path, fmt::format("obsm/{}", name), "a matrix",
-                       "nothing");
+        throw core::FormatError(
+            {.file = state_->pieces.front().path,
+             .object = fmt::format("obsm/{}", name),
+             .expected = "a matrix of the spots",
+             .found = "nothing",
+             .hint = fmt::format("ingest sample '{}' from a source that has it", sample_)});
     const std::size_t m = holder - readers.begin();
     core::MatrixD all;
     for (const Piece& piece : state_->pieces) {

@@ -190,6 +190,8 @@ Manifest parse_manifest(std::string_view json, const std::string& file) {
         sample.cohort = object.text("cohort");
         if (!is_valid_name(sample.cohort)) object.fail("cohort", "a name", sample.cohort);
         sample.stages = parse_stages(object, paths);
+        if (sample.find(kRaw) == nullptr && sample.find(kJoint) == nullptr)
+            object.fail("stages", "raw or joint data", "neither");
         sample.extra = object.unknown_fields({"cohort", "stages"});
     }
     manifest.stages = parse_stages(root, paths);

@@ -74,7 +74,8 @@ struct Manifest {
     const StageEntry* find(std::string_view sample, std::string_view stage) const;
 };
 
-/// Parses and checks: version, names, safe paths, hex digits, non-negative numbers, no path twice.
+/// Parses and checks: version, names, safe paths, hex digits, non-negative numbers, no path twice,
+/// raw or joint data of every sample.
 /// FormatError naming `file`; a newer major version is refused with a hint, unknown fields are
 /// kept.
 Manifest parse_manifest(std::string_view json, const std::string& file);

@@ -27,6 +27,11 @@ Manifest example() {
         .modalities = {{"st", {3, 4}}},
         .extra = {}};
     manifest.samples["B"].cohort = "b";
+    manifest.samples["B"].stages["joint"] = {
+        .key = "fedcba9876543210",
+        .files = {{.path = "joint/B.h5mu", .bytes = 2, .rows = 1, .checksum = {}, .extra = {}}},
+        .modalities = {},
+        .extra = {}};
     manifest.stages["select"] = {
         .key = "00000000000000ff",
         .files =
@@ -101,6 +106,8 @@ TEST(Manifest, refuses_what_is_not_a_manifest) {
     problem_of(replaced(text, "0123456789abcdef", "0123456789ABCDEF"));
     problem_of(replaced(text, "\"S-1\"", "\"S 1\""));
     problem_of(replaced(text, "stages/select/f.h5", "raw/S-1.h5mu"));
+    EXPECT_EQ(problem_of(replaced(text, "\"raw\": {", "\"qc\": {")).object,
+              "samples/S-1/stages");  // what a sample was ingested as is read without looking
 }
 
 TEST(Manifest, refuses_counts_whose_sum_would_overflow) {
