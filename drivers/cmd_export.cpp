@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "smeta/atlas/export.hpp"
+#include "smeta/atlas/writer_lock.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/io/anndata.hpp"
 #include "smeta/io/atomic_file.hpp"
@@ -58,6 +59,7 @@ std::string export_on_root(const ExportOptions& options, bool dry_run) {
     const auto layers =
         options.reconstruction ? atlas::ExportLayers::Reconstruction : atlas::ExportLayers::None;
     std::int64_t rows = 0;
+    const auto writing = atlas::writer_lock_for(options.atlas, options.out);
     if (format == Format::H5ad) {
         const io::AnnData data = atlas::export_joint(opened, chosen, layers);
         rows = data.obs.rows();

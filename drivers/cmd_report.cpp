@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "smeta/analysis/run_mixing.hpp"
+#include "smeta/atlas/writer_lock.hpp"
 #include "smeta/core/version.hpp"
 #include "smeta/model/embed.hpp"
 #include "smeta/report/gather.hpp"
@@ -38,6 +39,7 @@ int report_run(Context& context, const atlas::ShardedAtlas& atlas, const atlas::
     const auto& settings = context.settings;
     model::require_results(context.comm, run);
     context.comm.root_or_throw([&] {
+        const auto writing = atlas::writer_lock(atlas.path());
         report::ReportData data = report::gather(
             atlas, run,
             {.features = settings.report.features, .sm_target = settings_of(run)->model.sm_target});

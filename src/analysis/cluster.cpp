@@ -10,6 +10,7 @@
 #include "smeta/analysis/latent.hpp"
 #include "smeta/analysis/leiden.hpp"
 #include "smeta/atlas/stage.hpp"
+#include "smeta/atlas/writer_lock.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/core/hash.hpp"
 #include "smeta/core/log.hpp"
@@ -87,6 +88,7 @@ StageResult make_neighbors(const comm::Comm& comm, const atlas::Run& run, const 
     const auto nearest = gather_nearest_neighbors(comm, latent.latent, neighbors - 1);
     comm.root_or_throw([&] {
         const auto data = neighbors_file(latent, nearest, neighbors, key);
+        const auto writing = atlas::writer_lock(run.atlas_path());
         io::replace_file(run.neighbors_file().string(),
                          [&](const std::string& path) { io::write_h5ad(path, data); });
     });

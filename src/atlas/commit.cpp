@@ -8,6 +8,7 @@
 
 #include "smeta/atlas/atlas.hpp"
 #include "smeta/atlas/names.hpp"
+#include "smeta/atlas/writer_lock.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/io/anndata.hpp"
 #include "smeta/io/atomic_file.hpp"
@@ -64,9 +65,7 @@ struct CommitBatch::State {
     }
     void announce() {
         if (writing) return;
-        const FileLock::Options options{
-            .mode = LockMode::Shared, .byte = detail::kWritersByte, .patience = kPatience};
-        writing.emplace(root / detail::kLockFile, options);
+        writing.emplace(writer_lock(root));
     }
     FileEntry write(const std::string& relative, std::int64_t rows, const FileWriter& writer,
                     detail::PendingStage& pending) {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "smeta/atlas/names.hpp"
+#include "smeta/atlas/writer_lock.hpp"
 #include "smeta/core/config.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/io/anndata.hpp"
@@ -75,6 +76,7 @@ bool Run::exists(const ShardedAtlas& atlas, const std::string& name) {
 Run Run::create(const ShardedAtlas& atlas, const std::string& name, const Setup& setup) {
     const fs::path folder = folder_of(atlas.path(), name);
     make_folder(folder);
+    const FileLock writing = writer_lock(atlas.path());
     const FileLock lock(folder / detail::kRunLockFile, {});
     if (exists(atlas, name)) throw core::ConfigError(fmt::format("run '{}' exists already", name));
     RunInputs inputs = inputs_of(atlas, setup.samples);
@@ -235,6 +237,7 @@ void Run::write_result(const std::string& sample, const io::AnnData& result) con
     core::check(result.obs.rows() == this->sample(sample).rows(),
                 "a result has one row for each of the sample's spots");
     constexpr std::chrono::minutes kPatience{10};
+    const FileLock writing = writer_lock(atlas_path_);
     const FileLock lock(folder_ / detail::kRunLockFile,
                         {.byte = lock_byte(sample), .patience = kPatience});
     replace_h5ad(result_file(sample), result);
@@ -243,6 +246,7 @@ void Run::write_result(const std::string& sample, const io::AnnData& result) con
 void Run::update_result(const std::string& sample,
                         const std::function<void(io::AnnData&)>& change) const {
     constexpr std::chrono::minutes kPatience{10};
+    const FileLock writing = writer_lock(atlas_path_);
     const FileLock lock(folder_ / detail::kRunLockFile,
                         {.byte = lock_byte(sample), .patience = kPatience});
     io::AnnData result = read_result(sample);
@@ -268,6 +272,7 @@ io::AnnData Run::read_reconstruction(const std::string& sample) const {
 void Run::write_reconstruction(const std::string& sample, const io::AnnData& values) const {
     core::check(values.obs.rows() == this->sample(sample).rows(),
                 "a reconstruction has one row for each of the sample's spots");
+    const FileLock writing = writer_lock(atlas_path_);
     replace_h5ad(reconstruction_file(sample), values);
 }
 

@@ -236,6 +236,7 @@ struct RepairLocks {
                           FileLock::Options{.byte = detail::kManifestByte});
         held.emplace_back(root / detail::kLockFile,
                           FileLock::Options{.byte = detail::kWritersByte});
+        // Training writes for hours and holds its run instead.
         std::error_code absent;
         for (const auto& run : fs::directory_iterator(root / "runs", absent))
             if (run.is_directory())

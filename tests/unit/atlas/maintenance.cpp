@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "smeta/atlas/run.hpp"
+#include "smeta/atlas/writer_lock.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/io/atomic_file.hpp"
 #include "smeta/io/h5.hpp"
@@ -170,6 +171,22 @@ TEST(Repair, waits_for_no_writer_but_refuses) {
     batch.add_raw("C", "c", joint_data("C", 3));
     EXPECT_THROW(verify_alone(example.path(), RepairMode::Repair), core::IoError);
     EXPECT_EQ(verify_alone(example.path()).leftovers.size(), 1U);
+}
+
+TEST(Repair, refuses_while_results_are_written) {
+    const Example example;
+    const atlas::Run run = Run::open(example.atlas, "main");
+    io::AnnData result;
+    result.obs = joint_data("A", 20).obs;
+    run.write_result("A", result);
+    run.update_result("A", [&](io::AnnData&) {
+        EXPECT_THROW(verify_alone(example.path(), RepairMode::Repair), core::IoError);
+    });
+    EXPECT_NO_THROW(verify_alone(example.path(), RepairMode::Repair));
+    EXPECT_FALSE(writer_lock_for(example.path(), example.folder / "x.h5ad"));
+    const auto writing = writer_lock_for(example.path(), example.path() / "runs/../x.h5ad");
+    EXPECT_THROW(verify_alone(example.path(), RepairMode::Repair), core::IoError);
+    EXPECT_NO_THROW(verify_alone(example.path()));
 }
 
 TEST(Remove, keeps_the_files_of_runs) {
