@@ -74,6 +74,22 @@ Part named_rows(const KeptModality& modality, const std::vector<std::string>& na
     return part;
 }
 
+/// The scale of the section: the smallest distance between two spots; of a single spot that between
+/// two pixels, and without any no limit: what there is belongs together.
+double spacing_of(const std::string& sample, const core::MatrixD& spots,
+                  const core::MatrixD& pixels) {
+    if (spots.rows() == 1) {
+        const double spacing = spatial::minimum_distance(pixels);
+        return spacing > 0.0 ? spacing : std::numeric_limits<double>::max();
+    }
+    const double spacing = spatial::minimum_distance(spots);
+    if (!(spacing > 0.0))
+        throw core::FormatError({"raw file of " + sample, "mod/st/obsm/spatial",
+                                 "spots at distinct places",
+                                 fmt::format("smallest distance {}", spacing), ""});
+    return spacing;
+}
+
 Part averaged(const std::string& sample, const KeptModality& st, const KeptModality& sm,
               const std::optional<AffineTransform>& transform, const ReassignConfig& config) {
     core::check(transform.has_value(), "pixels with coordinates of their own have a transform");
@@ -82,16 +98,12 @@ Part averaged(const std::string& sample, const KeptModality& st, const KeptModal
         throw core::FormatError({"raw file of " + sample, "mod/st/obsm/spatial",
                                  "coordinates of the spots", "none",
                                  "ingest the sample with positions"});
-    const double spacing = spatial::minimum_distance(spots->second.leftCols(2));
-    if (!(spacing > 0.0))
-        throw core::FormatError({"raw file of " + sample, "mod/st/obsm/spatial",
-                                 "two spots or more at distinct places",
-                                 fmt::format("smallest distance {}", spacing), ""});
-    const double radius = config.radius_factor * spacing;
+    const core::MatrixD places = apply(*transform, sm.points);
+    const double radius =
+        config.radius_factor * spacing_of(sample, spots->second.leftCols(2), places);
     Part part;
     part.source = &sm;
-    SpotValues values =
-        average_nearest(sm.x, apply(*transform, sm.points), st.points, config.neighbors, radius);
+    SpotValues values = average_nearest(sm.x, places, st.points, config.neighbors, radius);
     part.x = std::move(values.values);
     part.pixels = std::move(values.pixels);
     for (const std::int64_t pixels : part.pixels) part.covered.push_back(pixels > 0 ? 1 : 0);

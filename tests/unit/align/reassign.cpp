@@ -147,6 +147,22 @@ TEST(BuildJoint, FramesThatDoNotMeetAreAnError) {
                  core::ConfigError);
 }
 
+TEST(BuildJoint, OneSpotTakesTheScaleOfThePixels) {
+    io::MuData raw;
+    raw.modalities.emplace_back(
+        "st", modality({"a"}, {"G1", "G2"}, values_of({{1, 2}}), points_of({{20, 0}})));
+    raw.modalities.emplace_back(
+        "sm", modality({"p", "q", "r", "s"}, {"m"}, values_of({{1}, {2}, {6}, {9}}),
+                       points_of({{0, 0}, {1, 0}, {2, 0}, {7, 0}})));
+    const align::AffineTransform tenfold{{10, 0, 0, 10}, {0, 0}};
+    auto joint = align::build_joint("s", "c", raw, masks(raw, {}, {}), tenfold, {});
+    EXPECT_EQ(io::to_dense(*joint.data.find("sm")->x), values_of({{4}}));  // within 15
+    raw.modalities[1].second =
+        modality({"p"}, {"m"}, values_of({{3}}), points_of({{5, 5}}));  // no scale at all
+    joint = align::build_joint("s", "c", raw, masks(raw, {}, {}), tenfold, {});
+    EXPECT_EQ(io::to_dense(*joint.data.find("sm")->x), values_of({{3}}));
+}
+
 TEST(BuildJoint, QualityControlOfOtherDataIsAnError) {
     const io::MuData raw = two_frames();
     io::MuData qc = masks(raw, {}, {});
