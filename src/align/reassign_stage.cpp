@@ -42,6 +42,9 @@ void run_reassign(const comm::Comm& comm, atlas::ShardedAtlas& atlas, const Reas
         batch.add_joint(sample, key, joint.data);
         return fmt::format("reassign: {}: {}", sample, joint.summary);
     });
+    if (config.min_intensity || config.max_counts)
+        atlas::warn_of_joint_files(atlas, atlas.samples(samples),
+                                   "reassign.min_intensity or max_counts");
     batch.commit(comm, atlas);
 }
 

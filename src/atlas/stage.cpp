@@ -1,6 +1,10 @@
 #include "smeta/atlas/stage.hpp"
 
+#include <algorithm>
 #include <sstream>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "smeta/core/log.hpp"
 
@@ -27,6 +31,20 @@ void set_key(io::UnsDict& uns, const std::string& command, const std::string& ke
         if (const auto* known = std::get_if<io::UnsDict>(&found->second.value)) entry = *known;
     entry[kKeyEntry] = {key};
     uns[command] = {entry};
+}
+
+void warn_of_joint_files(const ShardedAtlas& atlas, const std::vector<std::string>& samples,
+                         std::string_view settings) {
+    std::vector<std::string> joint;
+    for (const auto& sample : samples)
+        if (atlas.key(sample, kRaw).empty()) joint.push_back(sample);
+    constexpr std::size_t kNamed = 5;
+    const std::size_t named = std::min(joint.size(), kNamed);
+    if (!joint.empty())
+        core::log_warning("{} does not act on samples that came as joint files, {} of {}: {}{}",
+                          settings, joint.size(), samples.size(),
+                          fmt::join(joint.begin(), joint.begin() + named, ", "),
+                          named < joint.size() ? ", ..." : "");
 }
 
 void for_own_samples(const comm::Comm& comm, const std::vector<std::string>& samples,

@@ -1,4 +1,7 @@
+#include <set>
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "smeta/atlas/stage.hpp"
 #include "smeta/core/error.hpp"
@@ -51,6 +54,27 @@ ModalityTables modality_tables(const std::string& name, const io::AnnData& data,
                                            describe(qc.features))};
 }
 
+std::string setting_of(const std::string& reason) {
+    if (reason == "prefix") return "qc.drop_families or qc.drop_prefixes";
+    if (reason == "few_pixels") return "qc.sm_min_pixels";
+    if (reason == "many_pixels") return "qc.sm_max_pixels";
+    return "qc.st_min_spots";
+}
+
+/// No stage after this one can work on a modality without features.
+void refuse_without_features(const std::string& file, const io::MuData& tables) {
+    for (const auto& [name, data] : tables.modalities) {
+        const auto reasons = data.var.as_text("reason", "");
+        std::set<std::string> settings;
+        for (const auto& reason : reasons)
+            settings.insert(reason.empty() ? std::string() : setting_of(reason));
+        if (settings.empty() || settings.contains("")) continue;
+        const auto text = fmt::format("{}", fmt::join(settings, ", "));
+        throw core::FormatError({file, "mod/" + name, "a feature that passes " + text,
+                                 fmt::format("none of {}", reasons.size()), "loosen " + text});
+    }
+}
+
 }  // namespace
 
 QcTables qc_tables(const io::MuData& raw, const QcConfig& config) {
@@ -69,15 +93,13 @@ void run_qc(const comm::Comm& comm, atlas::ShardedAtlas& atlas, const QcConfig& 
     const std::string canonical = atlas::canonical_config(config, "qc.");
     atlas::CommitBatch batch(atlas);
     atlas::for_own_samples(comm, atlas.samples(samples), [&](const std::string& sample) {
-        if (atlas.key(sample, atlas::kRaw).empty())
-            return any_filter(config)
-                       ? fmt::format("qc: {} came as a joint file and is taken as it is", sample)
-                       : std::string();
+        if (atlas.key(sample, atlas::kRaw).empty()) return std::string();
         const std::vector<std::string> inputs{atlas.key(sample, atlas::kRaw)};
         const std::string key = atlas::stage_key(atlas::kQc, kQcVersion, canonical, inputs);
         if (atlas.is_current(sample, atlas::kQc, key))
             return fmt::format("qc: {} is up to date", sample);
         const QcTables result = qc_tables(atlas.read_raw(sample), config);
+        refuse_without_features(atlas.stage_file(sample, atlas::kRaw).string(), result.tables);
         batch.add_stage(
             sample, atlas::kQc, key,
             [&](const std::filesystem::path& path) {
@@ -86,6 +108,7 @@ void run_qc(const comm::Comm& comm, atlas::ShardedAtlas& atlas, const QcConfig& 
             result.tables.obs.rows());
         return fmt::format("qc: {}{}", sample, result.summary);
     });
+    if (any_filter(config)) atlas::warn_of_joint_files(atlas, atlas.samples(samples), "qc.*");
     batch.commit(comm, atlas);
 }
 

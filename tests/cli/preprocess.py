@@ -42,6 +42,18 @@ def check_plan(smeta, *arguments, rows, np=2):
     check(float(disk["free MiB"]) > float(disk["disk MiB"]) >= 0, out)
 
 
+def check_joint(smeta, atlas, folder):
+    """Thresholds that are set and do not act on joint files are a warning, one for all samples."""
+    smeta.run("export", "--atlas", atlas, "--out", folder / "joint.h5ad")
+    joint = folder / "joint_atlas"
+    smeta.run("ingest", "--atlas", joint, "--joint", folder / "joint.h5ad")
+    for stage, setting in (("qc", "qc.st_min_counts=5"), ("reassign", "reassign.max_counts=5")):
+        _, log = smeta.run(stage, "--atlas", joint, "--set", setting, np=2)
+        check(log.count("does not act on") == 1 and "2 of 2: S1, S2" in log, log)
+        _, log = smeta.run(stage, "--atlas", joint)
+        check("does not act on" not in log, log)
+
+
 def body(smeta, folder):
     study, atlas = folder / "study", folder / "study/atlas"
     smeta.run("simulate", "--out", study, "--samples", 2, "--spots", 80, "--genes", 60, "--metabolites", 25, "--domains", 3)
@@ -60,6 +72,11 @@ def body(smeta, folder):
     expect_error(smeta, ["S1"], "qc", "--atlas", atlas, "--sample", "S11")
     expect_error(smeta, ["st_min_counts"], "qc", "--atlas", atlas, "--set", "qc.st_min_count=1")
 
+    for np in (1, 2):
+        expect_error(smeta, ["S1.h5mu", "mod/st", "loosen qc.st_min_spots"], "qc", "--atlas", atlas,
+                     "--set", "qc.st_min_spots=1000", np=np)
+    expect_error(smeta, ["mod/sm", "loosen qc.sm_"], "qc", "--atlas", atlas,
+                 "--set", "qc.sm_min_pixels=30", "--set", "qc.sm_max_pixels=29")
     _, log = smeta.run("qc", "--atlas", atlas, "--set", "qc.st_min_counts=1", np=2)
     check("S1" in log and "80 read = " in log, f"the contract is not logged: {log}")
     smeta.run("align", "--atlas", atlas)
@@ -81,6 +98,7 @@ def body(smeta, folder):
     check(digests(atlas, ["manifest.json"])["manifest.json"] != done["manifest.json"], "new settings did nothing")
     check("select" in json.dumps(manifest), "the manifest does not name the selection")
     smeta.run("atlas", "verify", "--atlas", atlas)
+    check_joint(smeta, atlas, folder)
 
 
 main(body)

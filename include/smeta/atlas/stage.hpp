@@ -2,8 +2,10 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "smeta/atlas/atlas.hpp"
 #include "smeta/comm/comm.hpp"
 #include "smeta/core/config.hpp"
 #include "smeta/io/annotated.hpp"
@@ -23,6 +25,11 @@ std::string canonical_config(Config config, const std::string& prefix) {
 std::string key_in(const io::UnsDict& uns, const std::string& command);
 /// Leaves it there, beside what else uns[command] holds.
 void set_key(io::UnsDict& uns, const std::string& command, const std::string& key);
+
+/// Warns, once for all, of those samples that came as joint files: they are taken as they are, and
+/// `settings`, which somebody has set, do not act on them. Local.
+void warn_of_joint_files(const ShardedAtlas& atlas, const std::vector<std::string>& samples,
+                         std::string_view settings);
 
 /// Runs `work` for every sample of this rank (sample i belongs to rank i modulo ranks) and logs the
 /// line that it returns for each (nothing when empty), in the samples' order whatever the ranks. An
