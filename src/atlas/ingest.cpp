@@ -1,6 +1,7 @@
 #include "smeta/atlas/ingest.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include <fmt/format.h>
@@ -10,6 +11,7 @@
 #include "smeta/core/log.hpp"
 #include "smeta/core/progress.hpp"
 
+#include "layout.hpp"
 #include "read_sample.hpp"
 #include "source_key.hpp"
 
@@ -23,6 +25,7 @@ struct Item {
     std::string key = {};
     bool current = false;    ///< the atlas has it, unchanged
     bool companion = false;  ///< only its m/z are looked at
+    bool committed = false;  ///< a companion that the atlas has
 };
 
 bool is_mine(const comm::Comm& comm, std::size_t item) {
@@ -41,8 +44,10 @@ std::vector<Item> sorted_items(const ShardedAtlas& atlas, const std::vector<Samp
         items.push_back({source});
     }
     for (const auto& source : companions)
-        if (!names.contains(source.name) && !atlas.manifest().samples.contains(source.name))
-            items.push_back({.source = source, .companion = true});
+        if (!names.contains(source.name))
+            items.push_back({.source = source,
+                             .companion = true,
+                             .committed = atlas.manifest().samples.contains(source.name)});
     std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) {
         return std::tie(a.source.name, a.source.joint) < std::tie(b.source.name, b.source.joint);
     });
@@ -73,11 +78,18 @@ void find_keys(const comm::Comm& comm, const ShardedAtlas& atlas, const IngestCo
     }
 }
 
-/// The m/z of an item. A companion that cannot be read is its own ingest's error.
-std::vector<MassBin> bins_of(const Item& item, const IngestConfig& config) {
-    if (!item.companion) return mass_bins(item.source, config);
+/// The m/z of an item, with their names where the atlas has the sample. A companion that cannot be
+/// read is its own ingest's error.
+MassNames masses_of(const Item& item, const ShardedAtlas& atlas, const IngestConfig& config) {
+    const auto read = [&] {
+        if (item.current || item.committed) return committed_names(atlas, item.source.name);
+        MassNames masses;
+        for (const auto& bin : mass_bins(item.source, config)) masses[bin];
+        return masses;
+    };
+    if (!item.companion) return read();
     try {
-        return mass_bins(item.source, config);
+        return read();
     } catch (const core::Error& error) {
         core::log_warning("sample '{}' takes no part in the names of metabolites: {}",
                           item.source.name, error.what());
@@ -87,26 +99,58 @@ std::vector<MassBin> bins_of(const Item& item, const IngestConfig& config) {
 
 /// Names of the metabolites of every item, the same on every rank. Collective.
 std::vector<MassNames> find_names(const comm::Comm& comm, const ShardedAtlas& atlas,
-                                  const IngestConfig& config, const std::vector<Item>& items) {
+                                  const std::set<std::string>& known, const IngestConfig& config,
+                                  const std::vector<Item>& items) {
+    const auto is_named = [](const Item& item) {
+        return !item.current && !item.companion && has_images(item.source);
+    };
+    if (std::none_of(items.begin(), items.end(), is_named))
+        return std::vector<MassNames>(items.size());
     nlohmann::json mine = nlohmann::json::object();
     comm.all_or_throw([&] {
         core::Progress progress("m/z of the images", static_cast<std::int64_t>(items.size()));
         for (std::size_t i = 0; i < items.size(); ++i) {
             progress.advance();
-            if (items[i].current || !is_mine(comm, i)) continue;
+            if (!is_mine(comm, i) || !has_images(items[i].source)) continue;
             auto& list = mine[std::to_string(i)] = nlohmann::json::array();
-            for (const auto& bin : bins_of(items[i], config))
-                list.push_back({bin.polarity, bin.mz});  // doubles survive JSON exactly
+            for (const auto& [bin, name] : masses_of(items[i], atlas, config))
+                list.push_back({bin.polarity, bin.mz, name});  // doubles survive JSON exactly
         }
     });
     std::vector<std::vector<MassBin>> bins(items.size());
+    std::vector<MassNames> committed(items.size());
     for (const auto& text : comm.allgather(mine.dump())) {
         const auto part = nlohmann::json::parse(text);
-        for (const auto& [item, list] : part.items())
-            for (const auto& bin : list)
-                bins[std::stoul(item)].push_back({bin[0].get<std::string>(), bin[1].get<double>()});
+        for (const auto& [key, list] : part.items()) {
+            const std::size_t i = std::stoul(key);
+            for (const auto& row : list) {
+                const MassBin bin{row[0].get<std::string>(), row[1].get<double>()};
+                if (items[i].current || items[i].committed)
+                    committed[i][bin] = row[2].get<std::string>();
+                else
+                    bins[i].push_back(bin);
+            }
+        }
     }
-    return common_names(bins, atlas.registry().names("sm"), config.source.mz_ppm);
+    return common_names(bins, known, config.source.mz_ppm, committed);
+}
+
+/// Names of the metabolites of the atlas; `atlas` gets the manifest of the same moment. The same on
+/// every rank. Collective.
+std::set<std::string> known_metabolites(const comm::Comm& comm, ShardedAtlas& atlas) {
+    constexpr std::chrono::seconds kPatience{60};
+    std::optional<FileLock> lock;
+    std::string text;
+    comm.root_or_throw([&] {
+        lock.emplace(
+            atlas.path() / detail::kLockFile,
+            FileLock::Options{
+                .mode = LockMode::Shared, .byte = detail::kManifestByte, .patience = kPatience});
+        text = nlohmann::json(atlas.registry().names("sm")).dump();
+    });
+    atlas.refresh(comm);
+    comm.broadcast(text);
+    return nlohmann::json::parse(text).get<std::set<std::string>>();
 }
 
 /// What one rank has read and not yet added.
@@ -230,9 +274,10 @@ std::vector<IngestedSample> ingest(const comm::Comm& comm, ShardedAtlas& atlas,
                                    const std::vector<SampleSource>& sources,
                                    const IngestConfig& config, ExistingSample existing,
                                    const std::vector<SampleSource>& companions) {
+    const auto known = known_metabolites(comm, atlas);
     auto items = sorted_items(atlas, sources, companions);
     find_keys(comm, atlas, config, items);
-    const auto names = find_names(comm, atlas, config, items);
+    const auto names = find_names(comm, atlas, known, config, items);
     CommitBatch batch(atlas);
     RankReader reader(atlas, batch, existing);
     comm.all_or_throw([&] {

@@ -70,54 +70,86 @@ MassNames take_known(const std::vector<MassBin>& bins,
 struct Member {
     MassBin bin;
     std::size_t sample = 0;
+    std::string name = {};  ///< of a committed sample's bin
 };
 
-std::string unused_name(const std::vector<Member>& group, std::set<std::string>& used) {
-    double sum = 0;
-    for (const auto& member : group) sum += member.bin.mz;
-    const std::string base =
-        io::metabolite_name(sum / static_cast<double>(group.size()), group.front().bin.polarity);
-    std::string name = base;
-    for (int i = 1; !used.insert(name).second; ++i) name = fmt::format("{}-{}", base, i);
-    return name;
+/// Names of groups, each given once.
+class GroupNames {
+  public:
+    explicit GroupNames(std::set<std::string> known) : used_(std::move(known)) {}
+
+    std::string name(const std::vector<Member>& group) {
+        std::map<std::string, int> votes;
+        for (const auto& member : group)
+            if (!member.name.empty() && !given_.contains(member.name)) ++votes[member.name];
+        const auto most =
+            std::max_element(votes.begin(), votes.end(),
+                             [](const auto& a, const auto& b) { return a.second < b.second; });
+        const std::string name = most == votes.end() ? unused(group) : most->first;
+        given_.insert(name);
+        return name;
+    }
+
+  private:
+    std::string unused(const std::vector<Member>& group) {
+        double sum = 0;
+        for (const auto& member : group) sum += member.bin.mz;
+        const std::string base = io::metabolite_name(sum / static_cast<double>(group.size()),
+                                                     group.front().bin.polarity);
+        std::string name = base;
+        for (int i = 1; !used_.insert(name).second; ++i) name = fmt::format("{}-{}", base, i);
+        return name;
+    }
+
+    std::set<std::string> used_;
+    std::set<std::string> given_;
+};
+
+std::vector<std::vector<Member>> groups_of(std::vector<Member> members, double ppm) {
+    std::sort(members.begin(), members.end(), [](const Member& a, const Member& b) {
+        return a.bin != b.bin ? a.bin < b.bin : a.sample < b.sample;
+    });
+    std::vector<std::vector<Member>> groups;
+    std::set<std::size_t> in_group;
+    for (auto& member : members) {
+        const MassBin* first = groups.empty() ? nullptr : &groups.back().front().bin;
+        const bool near = first != nullptr && member.bin.polarity == first->polarity &&
+                          member.bin.mz <= first->mz * (1 + 2 * ppm * 1e-6);
+        if (!near || in_group.contains(member.sample)) {
+            groups.emplace_back();
+            in_group.clear();
+        }
+        in_group.insert(member.sample);
+        groups.back().push_back(std::move(member));
+    }
+    return groups;
 }
 
 }  // namespace
 
 std::vector<MassNames> common_names(const std::vector<std::vector<MassBin>>& samples,
-                                    const std::set<std::string>& known, double ppm) {
-    const auto masses = known_masses(known);
+                                    const std::set<std::string>& known, double ppm,
+                                    const std::vector<MassNames>& committed) {
+    std::set<std::string> others = known;
+    std::vector<Member> members;
+    for (std::size_t c = 0; c < committed.size(); ++c)
+        for (const auto& [bin, name] : committed[c]) {
+            members.push_back({bin, samples.size() + c, name});
+            others.erase(name);
+        }
+    const auto masses = known_masses(others);
     std::vector<MassNames> names;
-    std::vector<Member> left;
     for (std::size_t s = 0; s < samples.size(); ++s) {
         names.push_back(take_known(samples[s], masses, ppm));
         for (const auto& bin : samples[s])
-            if (!names[s].contains(bin)) left.push_back({bin, s});
+            if (!names[s].contains(bin)) members.push_back({bin, s});
     }
-    std::sort(left.begin(), left.end(), [](const Member& a, const Member& b) {
-        return a.bin != b.bin ? a.bin < b.bin : a.sample < b.sample;
-    });
-    std::set<std::string> used = known;
-    std::vector<Member> group;
-    std::set<std::size_t> in_group;
-    const auto close = [&] {
-        if (group.empty()) return;
-        const std::string name = unused_name(group, used);
-        for (const auto& member : group) names[member.sample][member.bin] = name;
-        group.clear();
-        in_group.clear();
-    };
-    for (const auto& member : left) {
-        if (!group.empty()) {
-            const auto& first = group.front().bin;
-            const bool near = member.bin.polarity == first.polarity &&
-                              member.bin.mz <= first.mz * (1 + 2 * ppm * 1e-6);
-            if (!near || in_group.contains(member.sample)) close();
-        }
-        group.push_back(member);
-        in_group.insert(member.sample);
+    GroupNames group_names(known);
+    for (const auto& group : groups_of(std::move(members), ppm)) {
+        const std::string name = group_names.name(group);
+        for (const auto& member : group)
+            if (member.sample < samples.size()) names[member.sample][member.bin] = name;
     }
-    close();
     return names;
 }
 

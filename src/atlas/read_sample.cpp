@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -9,6 +10,7 @@
 
 #include "smeta/core/error.hpp"
 #include "smeta/core/log.hpp"
+#include "smeta/io/anndata.hpp"
 #include "smeta/io/imzml.hpp"
 #include "smeta/io/labels.hpp"
 #include "smeta/io/mz_reference.hpp"
@@ -72,9 +74,11 @@ bool same_places(const io::AnnData& st, const io::AnnData& sm, const NamePairs& 
     constexpr double kNearlyAll = 0.9;
     constexpr double kRounding = 1e-3;  // of the section's diagonal
     const auto matched = static_cast<double>(pairs.st.size());
-    const auto smaller = static_cast<double>(std::min(st.obs.rows(), sm.obs.rows()));
+    const auto [smaller, larger] = std::minmax({st.obs.rows(), sm.obs.rows()});
     const auto places = st.obsm.find("spatial");
-    if (matched == 0 || matched < kNearlyAll * smaller || places == st.obsm.end()) return false;
+    // Without places of the spots there is nothing to align: only names can join them.
+    if (places == st.obsm.end()) return matched >= kNearlyAll * static_cast<double>(larger);
+    if (matched == 0 || matched < kNearlyAll * static_cast<double>(smaller)) return false;
     const auto spots = places->second.leftCols(2);
     const auto pixels = sm.obsm.at("spatial").leftCols(2);
     const double diagonal = (spots.colwise().maxCoeff() - spots.colwise().minCoeff()).norm();
@@ -141,9 +145,28 @@ void add_labels(io::AnnData& data, const SampleSource& source) {
 
 }  // namespace
 
+bool has_images(const SampleSource& source) {
+    return !source.sm.empty() && is_imzml(source.sm.front());
+}
+
+MassNames committed_names(const ShardedAtlas& atlas, const std::string& sample) {
+    MassNames names;
+    if (atlas.manifest().find(sample, kRaw) == nullptr) return names;  // came as a joint file
+    const auto file = atlas.stage_file(sample, kRaw).string();
+    const auto modalities = io::modality_names(file);
+    if (std::find(modalities.begin(), modalities.end(), "sm") == modalities.end()) return names;
+    const io::Frame var = io::AnnDataReader(file, "sm").var();
+    if (var.find("mz") == nullptr || var.find("polarity") == nullptr) return names;
+    const auto mz = var.as_number("mz", file);
+    const auto polarity = var.as_text("polarity", file);
+    for (std::size_t i = 0; i < mz.size(); ++i)
+        if (std::isfinite(mz[i])) names[{polarity[i], mz[i]}] = var.index[i];
+    return names;
+}
+
 std::vector<MassBin> mass_bins(const SampleSource& source, const IngestConfig& config) {
     std::vector<MassBin> bins;
-    if (source.sm.empty() || !is_imzml(source.sm.front())) return bins;
+    if (!has_images(source)) return bins;
     io::SmImzmlOptions options;
     options.ppm = config.source.mz_ppm;
     options.max_bin_ppm = config.source.max_bin_ppm;

@@ -40,10 +40,10 @@ std::int64_t source_bytes(const SampleSource& source);
 /// of labels, `label`. An SM table named by spots is joined to the ST spots by name (is_paired).
 /// m/z of imzML files that lie within ingest.mz_ppm of a metabolite of the atlas get its name; the
 /// others are matched with one another, so that the samples of one call share names whatever their
-/// order. `companions`: sources that others bring in, such as the rest of a study; the m/z of those
-/// that the atlas lacks take part in the matching, so that samples of a study that enter one by
-/// one, or side by side, share names, too. A source whose files, options and description have the
-/// checksum of the last time is not read again.
+/// order. `companions`: sources that others bring in, such as the rest of a study; their m/z (with
+/// their names, where the atlas has them) take part in the matching, so that samples of a study
+/// that enter one by one, or side by side, get the names of a single call. A source whose files,
+/// options and description have the checksum of the last time is not read again.
 ///
 /// Returns the samples in canonical order, the same on every rank. Throws ConfigError, FormatError,
 /// IoError. Collective.

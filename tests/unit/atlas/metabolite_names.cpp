@@ -44,6 +44,36 @@ TEST(MetaboliteNames, TwoBinsOfASampleNeverShareAName) {
     EXPECT_NE(chain[1].at(b[0]), chain[2].at(c[0]));
 }
 
+TEST(MetaboliteNames, SamplesThatComeOneByOneGetTheNamesOfASingleCall) {
+    // The last is 6 ppm from the mean of the group, and each by itself would be named otherwise.
+    const std::vector<std::vector<MassBin>> study{{{"pos", 100.0000}, {"pos", 300.0000}},
+                                                  {{"pos", 100.0000}, {"pos", 100.0012}},
+                                                  {{"pos", 100.0009}, {"pos", 300.0025}}};
+    const auto whole = common_names(study, {}, 5);
+    EXPECT_EQ(whole[2].at(study[2][0]), "mz_100.0003_pos");
+    for (const auto& order : {std::vector<int>{0, 1, 2}, {2, 1, 0}, {1, 2, 0}}) {
+        std::vector<smeta::atlas::MassNames> committed(3);
+        std::set<std::string> known;
+        for (const int next : order) {
+            auto lacking = study;
+            for (int s = 0; s < 3; ++s)
+                if (!committed[s].empty()) lacking[s].clear();
+            committed[next] = common_names(lacking, known, 5, committed)[next];
+            for (const auto& [bin, name] : committed[next]) known.insert(name);
+        }
+        EXPECT_EQ(committed, whole);
+    }
+}
+
+TEST(MetaboliteNames, ACommittedNameIsGivenToOneGroup) {
+    const std::vector<MassBin> bins{{"", 100.0}, {"", 100.003}};
+    const std::vector<smeta::atlas::MassNames> committed{{{{"", 100.0}, "mz_a"}},
+                                                         {{{"", 100.003}, "mz_a"}}};
+    const auto names = common_names({bins}, {"mz_a"}, 5, committed);
+    EXPECT_EQ(names[0].at(bins[0]), "mz_a");
+    EXPECT_EQ(names[0].at(bins[1]), "mz_100.0030");
+}
+
 TEST(MetaboliteNames, NothingGivesNothing) {
     EXPECT_TRUE(common_names({}, {"mz_1.0000"}, 5).empty());
     EXPECT_TRUE(common_names({{}}, {}, 5)[0].empty());

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "smeta/atlas/ingest.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/io/anndata.hpp"
 #include "smeta/io/imzml_writer.hpp"
@@ -117,6 +118,13 @@ TEST_F(ReadSample, ObservationsAtThePlacesOfSpotsAreSpots) {
     const auto raw = atlas::read_sample(source_, {}, config_);
     EXPECT_TRUE(atlas::is_paired(raw));
     EXPECT_EQ(raw.find("sm")->obs.index, raw.find("st")->obs.index);
+    auto data = io::read_h5ad(source_.st);
+    data.obsm.clear();
+    io::write_h5ad(source_.st, data);  // spots without coordinates: names on both sides decide
+    EXPECT_FALSE(atlas::is_paired(atlas::read_sample(source_, {}, config_)));
+    source_.sm = {default_names(folder_ / "sm.h5ad", 4, 5, {"m1", "m2"})};
+    EXPECT_TRUE(atlas::is_paired(atlas::read_sample(source_, {}, config_)));
+    source_.st = default_names(folder_ / "st.h5ad", 4, 5, {"g1", "g2"});
     source_.transform = atlas::AffineTransform{};  // says that the frames are two
     EXPECT_FALSE(atlas::is_paired(atlas::read_sample(source_, {}, config_)));
 }
@@ -160,6 +168,30 @@ TEST_F(ReadSample, ImagesGetTheCommonNamesAndKeepTheirPixels) {
     EXPECT_EQ(sm.obs.find("spot"), nullptr);
     EXPECT_FALSE(atlas::is_paired(raw));
     EXPECT_EQ(*atlas::given_transform(raw), *source_.transform);
+}
+
+TEST_F(ReadSample, SamplesOfAStudyGetTheSameNamesOneByOneAsTogether) {
+    std::vector<SampleSource> study;
+    for (const auto& [name, shift] : {std::pair{"S1", 0.0}, {"S2", 0.0}, {"S3", 0.0009}}) {
+        SampleSource source;
+        source.name = name;
+        source.sm = {image(std::string(name) + ".imzML", shift)};
+        source.origin = "test";
+        study.push_back(source);
+    }
+    const auto self = comm::Comm::self();
+    const auto refuse = atlas::ExistingSample::Refuse;
+    auto whole = atlas::ShardedAtlas::create(folder_ / "whole");
+    atlas::ingest(self, whole, study, config_, refuse);
+    auto serial = atlas::ShardedAtlas::create(folder_ / "serial");
+    for (const auto& source : study) atlas::ingest(self, serial, {source}, config_, refuse, study);
+    EXPECT_EQ(serial.manifest(), whole.manifest());
+    const auto names = serial.read_raw("S3").find("sm")->var.index;
+    EXPECT_EQ(names, (std::vector<std::string>{"mz_100.0003_pos", "mz_200.0003_pos"}));
+    auto anew = study;
+    anew.back().cohort = "other";
+    atlas::ingest(self, serial, anew, config_, atlas::ExistingSample::Replace);
+    EXPECT_EQ(serial.read_raw("S3").find("sm")->var.index, names);
 }
 
 TEST_F(ReadSample, KeyFollowsContentDescriptionAndConfigurationNotPlace) {
