@@ -12,6 +12,7 @@
 #include "smeta/core/log.hpp"
 #include "smeta/core/threads.hpp"
 #include "smeta/core/version.hpp"
+#include "smeta/io/h5.hpp"
 
 #include "command.hpp"
 #include "terminal.hpp"
@@ -147,12 +148,15 @@ int run(const comm::Comm& comm, int argc, char** argv) {
 struct Outcome {
     int exit_code = 0;
     std::string message;
+    bool may_finalise = true;
 };
 
 // The only catch of the executable.
 Outcome run_and_catch(const comm::Comm& comm, int argc, char** argv) {
     try {
         return {run(comm, argc, argv), ""};
+    } catch (const io::ParallelWriteError& error) {
+        return {error.exit_code(), error.what(), false};
     } catch (const core::Error& error) {
         return {error.exit_code(), error.what()};
     } catch (const std::bad_alloc&) {
@@ -186,5 +190,7 @@ int main(int argc, char** argv) {
             fmt::print(stderr, "smeta: error on rank {}: {}\n", comm.rank(), outcome.message);
         comm.abort(outcome.exit_code);
     }
+    // The ranks came together once more, so that rank 0's message is out before the job ends.
+    if (!outcome.may_finalise) comm.abort(outcome.exit_code);
     return *agreed;
 }
