@@ -92,8 +92,10 @@ StageResult make_neighbors(const comm::Comm& comm, const atlas::Run& run, const 
         io::replace_file(run.neighbors_file().string(),
                          [&](const std::string& path) { io::write_h5ad(path, data); });
     });
-    core::log_info("neighbours: {} nearest of {} spots in {} latent dimensions", neighbors - 1,
-                   latent.rows(), latent.latent.cols());
+    core::log_info(
+        "neighbours: {} nearest of each of {} spots in {} latent dimensions",
+        std::min<std::int64_t>(neighbors - 1, std::max<std::int64_t>(latent.rows() - 1, 0)),
+        latent.rows(), latent.latent.cols());
     return StageResult::Done;
 }
 

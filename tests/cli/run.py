@@ -69,6 +69,31 @@ def check_report(smeta, folder):
     check(record["batch_mixing"] is None, record["batch_mixing"])
 
 
+def check_alone(smeta, folder):
+    """neighbors, cluster and report by themselves: on a run that is not there, that has no results, and on a whole one."""
+    atlas = folder / "alone"
+    study = folder / "study" / "study.toml"
+    for command in (["ingest", "--study", study], *(["qc"], ["align"], ["reassign"], ["select"])):
+        smeta.run(*command, "--atlas", atlas)
+    smeta.run("train", "--atlas", atlas, "--set", "train.epochs=1")
+    for command in ("neighbors", "cluster", "report", "embed"):
+        for np in (1, 2):
+            _, err = smeta.run(command, "--atlas", atlas, "--run", "mian", expect=2, np=np)
+            check("no run 'mian'" in err and "did you mean 'main'" in err, err)
+    for command in ("neighbors", "cluster", "report"):
+        for np in (1, 2):
+            _, err = smeta.run(command, "--atlas", atlas, expect=2, np=np)
+            check("'S1' is the first" in err and "smeta embed" in err, err)
+    smeta.run("embed", "--atlas", atlas)
+    _, err = smeta.run("neighbors", "--atlas", atlas, "--set", "cluster.neighbors=500")
+    check("119 nearest of each of 120 spots" in err, err)
+    _, err = smeta.run("cluster", "--atlas", atlas, np=2)
+    check("19 nearest of each of 120 spots" in err and "clusters: " in err, err)
+    smeta.run("report", "--atlas", atlas)
+    record = json.loads((atlas / "runs/main/report.json").read_text())
+    check(record["clusters"] and not record["notes"], record["notes"])
+
+
 def check_collapse(smeta, folder):
     """A latent that tells nothing is named at the end of training and in the report."""
     run = ["--atlas", folder / "atlas", "--run", "collapsed"]
@@ -88,6 +113,7 @@ def body(smeta, folder):
     check_stale(smeta, folder)
     check_report(smeta, folder)
     check_collapse(smeta, folder)
+    check_alone(smeta, folder)
 
 
 main(body)
