@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <exception>
 
+#include "smeta/core/error.hpp"
 #include "smeta/core/log.hpp"
 #include "smeta/io/atomic_file.hpp"
 
@@ -13,6 +14,9 @@ namespace smeta::atlas {
 namespace fs = std::filesystem;
 
 namespace {
+
+// A folder that others make and remove again and again.
+constexpr int kAttempts = 10;
 
 constexpr std::chrono::seconds kPatience{60};
 // The other ranks of a command that failed let go of their temporary files.
@@ -65,16 +69,21 @@ void remove_if_empty(const fs::path& path, const std::vector<fs::path>& folders)
 
 IngestSession::IngestSession(const comm::Comm& comm, const fs::path& path) : path_(path) {
     comm.root_or_throw([&] {
-        do {
+        // Its maker may remove the atlas, with its folder, before we hold the lock.
+        for (int attempt = 1; !in_use_ || !has_manifest(path_); ++attempt) {
             if (!has_manifest(path_)) {
                 is_new_ = true;
                 folders_ = absent_folders(path_);
             }
-            (void)ShardedAtlas::open_or_create(path_);
             const FileLock::Options options{
                 .mode = LockMode::Shared, .byte = detail::kWritersByte, .patience = kPatience};
-            in_use_.emplace(path_ / detail::kLockFile, options);
-        } while (!has_manifest(path_));  // its maker removed it before we held the lock
+            try {
+                (void)ShardedAtlas::open_or_create(path_);
+                in_use_.emplace(path_ / detail::kLockFile, options);
+            } catch (const core::IoError&) {
+                if (attempt == kAttempts || fs::exists(path_)) throw;
+            }
+        }
     });
     atlas_ = ShardedAtlas::open(comm, path_);
 }
