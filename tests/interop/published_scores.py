@@ -1,6 +1,6 @@
-"""Scores of sixteen seeds on breast_paired beside those of the published model: the mean of ours is nowhere more than
-0.01 below the published range (of four seeds). One seed's NMI spreads by 0.03, so that the mean of four would pass or fail
-by chance; the means of each four are printed. Definitions: golden/score_embedding.py."""
+"""Scores on breast_paired beside those of the published model: the mean of seeds 1 to 4 is nowhere more than 0.01 below the
+published range, which is of four seeds too. One seed's NMI spreads by 0.03: twelve more seeds are printed in fours, to tell
+chance from a fault, and must hold in the mean as well. Definitions: golden/score_embedding.py."""
 
 import importlib.util
 import pathlib
@@ -55,11 +55,11 @@ def body(smeta, folder):
         print(f"seed {seed}: {rows[-1]}")
         if seed % 4 == 0:
             print(f"mean of seeds {seed - 3} to {seed}:", rounded(mean_of(rows[-4:])), flush=True)
-    mean = mean_of(rows)
-    print("mean of all:", rounded(mean))
-    for name, low in LOWEST.items():
-        check(mean[name] >= low - 0.01, f"{name} {mean[name]:.3f} is more than 0.01 below the published {low}")
-    check(mean["cLISI"] >= 0.99, f"cLISI {mean['cLISI']:.3f}")
+    print("mean of all:", rounded(mean_of(rows)))
+    for which, mean in (("seeds 1 to 4", mean_of(rows[:4])), ("all seeds", mean_of(rows))):
+        for name, low in LOWEST.items():
+            check(mean[name] >= low - 0.01, f"{which}: {name} {mean[name]:.3f} is more than 0.01 below the published {low}")
+        check(mean["cLISI"] >= 0.99, f"{which}: cLISI {mean['cLISI']:.3f}")
 
 
 main(body)
