@@ -13,6 +13,7 @@
 
 #include "command.hpp"
 #include "run_commands.hpp"
+#include "stop_signal.hpp"
 
 namespace smeta::drivers {
 
@@ -64,7 +65,13 @@ int run_chain(Context& context, const ChainOptions& options) {
     }
     const auto atlas = prepare(context, study, folder);
     core::log_info("train");
-    if (const int code = train_run(context, atlas, study.run); code != 0) return code;
+    {
+        const DeferredStop stop;
+        if (const int code = train_run(context, atlas, study.run); code != 0) return code;
+        // A signal that came when the last epoch was done.
+        if (stop.requested_anywhere(comm)) return core::kExitStoppedAtCheckpoint;
+    }
+    stop_if_requested();
     const atlas::Run run = atlas::Run::open(comm, atlas, study.run);
     core::log_info("embed");
     if (const int code = embed_run(context, run, true); code != 0) return code;

@@ -12,6 +12,7 @@
 
 #include "command.hpp"
 #include "run_commands.hpp"
+#include "stop_signal.hpp"
 
 namespace smeta::drivers {
 
@@ -137,6 +138,7 @@ int train_run(Context& context, const atlas::ShardedAtlas& atlas, const std::str
     run.check_inputs(comm, atlas::InputCheck::Sizes);
     std::string config;
     comm.root_or_throw([&] { config = effective_config(run, settings); });
+    const DeferredStop stop;
     model::TrainerOptions trainer_options{
         .model = settings.model,
         .loss = settings.loss,
@@ -144,7 +146,7 @@ int train_run(Context& context, const atlas::ShardedAtlas& atlas, const std::str
         .seed = settings.seed,
         .identity = settings.table.canonical(model::identity_sections()),
         .config_toml = std::move(config),
-        .stop_requested = [&context] { return context.stop_signal != 0; },
+        .stop_requested = [&stop] { return stop.requested(); },
         .rows = planned.place};
     model::Trainer trainer(comm, run, std::move(trainer_options), context.timings);
     core::log_info("run '{}': {} training rows on {} rank{}", name, trainer.training_rows(),

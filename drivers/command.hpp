@@ -1,7 +1,6 @@
 #pragma once
 
 #include <chrono>
-#include <csignal>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -36,8 +35,6 @@ struct Context {
     Settings& settings;
     const CommonOptions& options;
     core::Timings timings;
-    /// The signal (USR1, TERM) that asked the command to stop at a checkpoint, or 0.
-    const volatile std::sig_atomic_t& stop_signal;
     /// Bytes that one rank may use, if --mem was given (see memory_budget).
     std::optional<std::int64_t> memory;
     /// The command line as typed, for provenance.

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <iterator>
 #include <limits>
+#include <optional>
 #include <span>
 
 #include <fmt/format.h>
@@ -15,24 +16,15 @@
 #include "smeta/io/h5.hpp"
 
 #include "command.hpp"
+#include "stop_signal.hpp"
 #include "terminal.hpp"
 
 namespace smeta::drivers {
 
 namespace {
 
-volatile std::sig_atomic_t stop_signal = 0;
-
-// The first USR1 or TERM asks for a checkpoint, the second ends the process as an unhandled signal
-// would.
-extern "C" void on_stop_signal(int signal) {
-    if (stop_signal != 0) std::_Exit(128 + signal);
-    stop_signal = signal;
-}
-
 void install_signal_handlers() {
-    std::signal(SIGUSR1, on_stop_signal);
-    std::signal(SIGTERM, on_stop_signal);
+    handle_stop_signals();
     // A write beyond RLIMIT_FSIZE then fails with EFBIG, which is reported, instead of killing the
     // process.
     std::signal(SIGXFSZ, SIG_IGN);
@@ -134,7 +126,6 @@ int run(const comm::Comm& comm, int argc, char** argv) {
                     .settings = settings,
                     .options = line.options(),
                     .timings = {},
-                    .stop_signal = stop_signal,
                     .memory = std::nullopt,
                     .command_line = command_line};
     if (!line.options().memory.empty()) context.memory = core::parse_size(line.options().memory);
@@ -172,9 +163,15 @@ Outcome run_and_catch(const comm::Comm& comm, int argc, char** argv) {
 
 int main(int argc, char** argv) {
     using namespace smeta;
+    drivers::install_signal_handlers();
+    // A rank that ends inside MPI_Init may crash others there.
+    std::optional<drivers::DeferredStop> starting(std::in_place);
     const comm::Environment environment(argc, argv);
     const comm::Comm comm = comm::Comm::world();
-    drivers::install_signal_handlers();
+    if (starting->requested_anywhere(comm)) return core::kExitStoppedAtCheckpoint;
+    if (comm.is_root()) drivers::say_when_stopped();
+    starting.reset();
+    drivers::stop_if_requested();
     const drivers::Outcome outcome = drivers::run_and_catch(comm, argc, argv);
     if (comm.is_root() && outcome.exit_code != 0 && !outcome.message.empty())
         fmt::print(stderr, "smeta: error: {}\n", outcome.message);
