@@ -6,6 +6,7 @@
 #include "smeta/align/align.hpp"
 #include "smeta/atlas/stage.hpp"
 #include "smeta/core/error.hpp"
+#include "smeta/io/anndata.hpp"
 #include "smeta/io/text_table.hpp"
 
 namespace smeta::align {
@@ -22,7 +23,8 @@ void run_align(const comm::Comm& comm, atlas::ShardedAtlas& atlas, const AlignCo
         const std::string key = atlas::stage_key(atlas::kAlign, kAlignVersion, canonical, inputs);
         if (atlas.is_current(sample, atlas::kAlign, key))
             return fmt::format("align: {} is up to date", sample);
-        const io::MuData raw = atlas.read_raw(sample);
+        const io::MuData raw =
+            io::read_h5mu(atlas.stage_file(sample, atlas::kRaw).string(), io::Values::LeftOut);
         if (!needs_alignment(raw))
             return fmt::format("align: {} needs none: its modalities share their spots", sample);
         const Alignment alignment = choose_alignment(sample, raw, config);

@@ -1,34 +1,56 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "smeta/core/matrix.hpp"
 #include "smeta/io/annotated.hpp"
+#include "smeta/spatial/knn.hpp"
 
 namespace smeta::align::detail {
+
+/// Values of the given raw rows (ascending), all features.
+using RowReader = std::function<core::CountsCsr(const std::vector<std::int64_t>& rows)>;
 
 /// A modality of the raw file reduced to what quality control kept.
 struct KeptModality {
     std::string name;
-    const io::AnnData* raw = nullptr;
-    std::vector<std::int64_t> rows;  ///< rows of the raw file
-    core::CountsCsr x;               ///< kept rows by kept features
+    const io::AnnData* raw = nullptr;  ///< its tables; X is read through `read`
+    RowReader read;
+    std::vector<std::int64_t> rows;        ///< rows of the raw file
+    std::vector<std::int32_t> new_column;  ///< of each raw feature, -1 where dropped
     io::Frame var;
     core::MatrixD points;  ///< obsm spatial of the kept rows; no columns where absent
-    std::map<std::string, std::int64_t, std::less<>> position;  ///< kept row by name
-    std::map<std::string, std::int64_t, std::less<>> dropped;   ///< raw row by name
+
+    /// Kept features of the given kept rows, in any order; -1 = an empty row.
+    core::CountsCsr values(const std::vector<std::int64_t>& kept_rows) const;
 };
 
 /// FormatError when `qc` has other rows or features than the raw modality.
-KeptModality keep(const std::string& name, const io::AnnData& raw, const io::AnnData& qc);
+KeptModality keep(const std::string& name, const io::AnnData& raw, const io::AnnData& qc,
+                  RowReader read);
 
-/// Values at the given rows; -1 = missing (NaN, "", no category, false).
-io::ColumnValues pick(const io::ColumnValues& values, const std::vector<std::int64_t>& rows);
+/// Whether any row of the section (not only of this rank's share) lacks a value.
+enum class Gaps { None, Some };
 
-/// The given rows of x; -1 = an empty row.
-core::CountsCsr pick(const core::CsrView& x, const std::vector<std::int64_t>& rows);
+/// Values at the given rows; -1 = missing (NaN, "", no category, false). Integers become numbers
+/// where there are gaps.
+io::ColumnValues pick(const io::ColumnValues& values, const std::vector<std::int64_t>& rows,
+                      Gaps gaps);
+
+/// The pixels that each spot averages.
+struct PixelsInReach {
+    spatial::KnnGraph nearest;         ///< neighbours: positions in `used`
+    std::vector<std::int64_t> counts;  ///< the first so many of each spot are within the radius
+    std::vector<std::int64_t> used;    ///< pixels that any spot needs, ascending
+};
+PixelsInReach pixels_in_reach(const Eigen::Ref<const core::MatrixD>& pixels,
+                              const Eigen::Ref<const core::MatrixD>& spots, std::int64_t k,
+                              double radius);
+/// `values`: the rows of `reach.used`.
+core::CountsCsr average(const core::CsrView& values, const PixelsInReach& reach);
 
 }  // namespace smeta::align::detail

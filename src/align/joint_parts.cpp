@@ -44,18 +44,17 @@ std::vector<To> take(const std::vector<From>& values, const std::vector<std::int
 
 }  // namespace
 
-KeptModality keep(const std::string& name, const io::AnnData& raw, const io::AnnData& qc) {
+KeptModality keep(const std::string& name, const io::AnnData& raw, const io::AnnData& qc,
+                  RowReader read) {
     KeptModality kept;
     kept.name = name;
     kept.raw = &raw;
+    kept.read = std::move(read);
     kept.rows = kept_positions(qc.obs, raw.obs.index, "qc of " + name + " obs");
     const auto features = kept_positions(qc.var, raw.var.index, "qc of " + name + " var");
-    core::check(raw.x.has_value(), "a raw modality has values");
-    std::vector<std::int32_t> new_column(raw.var.rows(), -1);
+    kept.new_column.assign(raw.var.rows(), -1);
     for (std::size_t f = 0; f < features.size(); ++f)
-        new_column[features[f]] = static_cast<std::int32_t>(f);
-    kept.x = core::select_columns(core::select_rows(io::to_csr(*raw.x), kept.rows), new_column,
-                                  static_cast<std::int32_t>(features.size()));
+        kept.new_column[features[f]] = static_cast<std::int32_t>(f);
     kept.var = raw.var.select(features);
     if (kept.var.find("type") == nullptr)
         kept.var.set("type", std::vector<std::string>(features.size(), type_of(name)));
@@ -65,17 +64,37 @@ KeptModality keep(const std::string& name, const io::AnnData& raw, const io::Ann
             kept.points.row(static_cast<Eigen::Index>(i)) =
                 points->second.row(kept.rows[i]).head(2);
     }
-    for (std::int64_t row = 0; row < raw.obs.rows(); ++row)
-        kept.dropped.emplace(raw.obs.index[row], row);
-    for (std::size_t i = 0; i < kept.rows.size(); ++i) {
-        kept.position.emplace(raw.obs.index[kept.rows[i]], static_cast<std::int64_t>(i));
-        kept.dropped.erase(raw.obs.index[kept.rows[i]]);
-    }
     return kept;
 }
 
-io::ColumnValues pick(const io::ColumnValues& values, const std::vector<std::int64_t>& rows) {
-    const bool complete = std::find(rows.begin(), rows.end(), -1) == rows.end();
+core::CountsCsr KeptModality::values(const std::vector<std::int64_t>& kept_rows) const {
+    std::vector<std::int64_t> wanted;
+    for (const std::int64_t row : kept_rows)
+        if (row >= 0) wanted.push_back(rows[row]);
+    std::sort(wanted.begin(), wanted.end());
+    wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+    core::CountsCsr found =
+        core::select_columns(read(wanted), new_column, static_cast<std::int32_t>(var.index.size()));
+    const auto is_wanted = [&](std::int64_t row, std::int64_t raw_row) {
+        return row >= 0 && rows[row] == raw_row;
+    };
+    if (std::equal(kept_rows.begin(), kept_rows.end(), wanted.begin(), wanted.end(), is_wanted))
+        return found;
+    core::CountsCsr result;
+    result.cols = found.cols;
+    for (const std::int64_t row : kept_rows) {
+        if (row < 0) {
+            result.append_row({}, {});
+            continue;
+        }
+        const auto at = std::lower_bound(wanted.begin(), wanted.end(), rows[row]) - wanted.begin();
+        result.append_row(found.view().row_indices(at), found.view().row_values(at));
+    }
+    return result;
+}
+
+io::ColumnValues pick(const io::ColumnValues& values, const std::vector<std::int64_t>& rows,
+                      Gaps gaps) {
     return std::visit(
         [&](const auto& column) -> io::ColumnValues {
             using Column = std::decay_t<decltype(column)>;
@@ -88,23 +107,11 @@ io::ColumnValues pick(const io::ColumnValues& values, const std::vector<std::int
                 using T = typename Column::value_type;
                 // Integers have no missing value: they become numbers with NaN.
                 if constexpr (std::is_same_v<T, std::int64_t> || std::is_same_v<T, std::int32_t>)
-                    if (!complete) return take<double>(column, rows);
+                    if (gaps == Gaps::Some) return take<double>(column, rows);
                 return take<T>(column, rows);
             }
         },
         values);
-}
-
-core::CountsCsr pick(const core::CsrView& x, const std::vector<std::int64_t>& rows) {
-    core::CountsCsr result;
-    result.cols = x.cols;
-    for (const std::int64_t row : rows) {
-        if (row < 0)
-            result.append_row({}, {});
-        else
-            result.append_row(x.row_indices(row), x.row_values(row));
-    }
-    return result;
 }
 
 }  // namespace smeta::align::detail

@@ -1,47 +1,118 @@
+#include <algorithm>
+#include <optional>
+
 #include <fmt/format.h>
 
 #include "smeta/align/align.hpp"
 #include "smeta/align/reassign.hpp"
 #include "smeta/atlas/stage.hpp"
 #include "smeta/core/error.hpp"
+#include "smeta/core/log.hpp"
 #include "smeta/io/anndata.hpp"
+
+#include "section_joint.hpp"
+#include "section_source.hpp"
 
 namespace smeta::align {
 
 namespace {
 
-JointTable joint_of(const atlas::ShardedAtlas& atlas, const std::string& sample,
-                    const ReassignConfig& config) {
-    const io::MuData raw = atlas.read_raw(sample);
-    const io::MuData qc = io::read_h5mu(atlas.stage_file(sample, atlas::kQc).string());
-    std::optional<AffineTransform> transform;
-    if (needs_alignment(raw))
-        transform = read_alignment(atlas.stage_file(sample, atlas::kAlign)).transform;
-    return build_joint(sample, atlas.cohort(sample), raw, qc, transform, config);
-}
+/// A section with its raw file open.
+struct OpenSection {
+    detail::SectionSource source;
+    std::optional<detail::SectionJoint> joint;
 
-}  // namespace
+    OpenSection(const atlas::ShardedAtlas& atlas, const std::string& sample,
+                const ReassignConfig& config)
+        : source(detail::open_section(atlas.stage_file(sample, atlas::kRaw).string())) {
+        const io::MuData qc = io::read_h5mu(atlas.stage_file(sample, atlas::kQc).string());
+        std::optional<AffineTransform> transform;
+        if (needs_alignment(source.tables))
+            transform = read_alignment(atlas.stage_file(sample, atlas::kAlign)).transform;
+        joint.emplace(sample, atlas.cohort(sample), source.tables, qc, source.readers, transform,
+                      config);
+    }
+    OpenSection(const OpenSection&) = delete;
+    OpenSection& operator=(const OpenSection&) = delete;
+};
 
-void run_reassign(const comm::Comm& comm, atlas::ShardedAtlas& atlas, const ReassignConfig& config,
-                  const std::vector<std::string>& samples) {
+/// A sample that must be joined anew.
+struct Task {
+    std::string sample;
+    std::string key;
+    bool shared = false;  ///< larger than a file: all ranks
+};
+
+/// The lines of samples that need no work are logged. Local, equal on every rank.
+std::vector<Task> plan(const atlas::ShardedAtlas& atlas, const ReassignConfig& config,
+                       const std::vector<std::string>& samples, std::int64_t file_rows) {
     const std::string canonical = atlas::canonical_config(config, "reassign.");
-    atlas::CommitBatch batch(atlas);
-    atlas::for_own_samples(comm, atlas.samples(samples), [&](const std::string& sample) {
+    std::vector<Task> tasks;
+    for (const std::string& sample : atlas.samples(samples)) {
         const std::string raw = atlas.key(sample, atlas::kRaw);
-        if (raw.empty()) return fmt::format("reassign: {} came as a joint file", sample);
+        if (raw.empty()) {
+            core::log_info("reassign: {} came as a joint file", sample);
+            continue;
+        }
         const std::string qc = atlas.key(sample, atlas::kQc);
         if (qc.empty())
             throw core::ConfigError(fmt::format(
                 "sample '{}' has not been through quality control; run smeta qc first", sample));
         const std::vector<std::string> inputs{raw, qc, atlas.key(sample, atlas::kAlign)};
-        const std::string key =
-            atlas::stage_key(atlas::kJoint, kReassignVersion, canonical, inputs);
-        if (atlas.is_current(sample, atlas::kJoint, key))
-            return fmt::format("reassign: {} is up to date", sample);
-        const JointTable joint = joint_of(atlas, sample, config);
-        batch.add_joint(sample, key, joint.data);
-        return fmt::format("reassign: {}: {}", sample, joint.summary);
+        Task task{sample, atlas::stage_key(atlas::kJoint, kReassignVersion, canonical, inputs),
+                  false};
+        if (atlas.is_current(sample, atlas::kJoint, task.key)) {
+            core::log_info("reassign: {} is up to date", sample);
+            continue;
+        }
+        for (const auto& [name, shape] : atlas.sample(sample).find(atlas::kRaw)->modalities)
+            task.shared = task.shared || shape.rows > file_rows;
+        tasks.push_back(std::move(task));
+    }
+    return tasks;
+}
+
+/// One section by all ranks, each its consecutive share of the spots. Collective.
+void join_together(const comm::Comm& comm, const atlas::ShardedAtlas& atlas, const Task& task,
+                   const ReassignConfig& config, atlas::CommitBatch& batch) {
+    JointTable mine;
+    {
+        std::optional<OpenSection> section;
+        comm.all_or_throw([&] {
+            section.emplace(atlas, task.sample, config);
+            auto& joint = *section->joint;
+            joint.take(comm::even_share(joint.candidates(), comm.size(), comm.rank()));
+        });
+        const auto totals = detail::add_up(comm, section->joint->totals());
+        comm.all_or_throw([&] { mine = section->joint->finish(totals); });
+    }
+    batch.add_joint(comm, task.sample, task.key, mine.data);
+    core::log_info("reassign: {}: {}", task.sample, mine.summary);
+}
+
+}  // namespace
+
+void run_reassign(const comm::Comm& comm, atlas::ShardedAtlas& atlas, const ReassignConfig& config,
+                  const std::vector<std::string>& samples, std::int64_t file_rows) {
+    const std::vector<Task> tasks = plan(atlas, config, samples, file_rows);
+    atlas::CommitBatch batch(atlas, file_rows);
+    std::map<std::string, const Task*> alone;
+    std::vector<std::string> names;
+    for (const Task& task : tasks) {
+        if (task.shared && comm.size() > 1) continue;
+        alone[task.sample] = &task;
+        names.push_back(task.sample);
+    }
+    atlas::for_own_samples(comm, names, [&](const std::string& sample) {
+        OpenSection section(atlas, sample, config);
+        auto& joint = *section.joint;
+        joint.take({0, joint.candidates()});
+        const JointTable table = joint.finish(joint.totals());
+        batch.add_joint(sample, alone.at(sample)->key, table.data);
+        return fmt::format("reassign: {}: {}", sample, table.summary);
     });
+    for (const Task& task : tasks)
+        if (!alone.contains(task.sample)) join_together(comm, atlas, task, config, batch);
     if (config.min_intensity || config.max_counts)
         atlas::warn_of_joint_files(atlas, atlas.samples(samples),
                                    "reassign.min_intensity or max_counts");

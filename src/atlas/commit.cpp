@@ -49,6 +49,7 @@ void remove_quietly(const std::vector<std::string>& files) {
 struct CommitBatch::State {
     fs::path root;
     Manifest manifest;
+    std::int64_t file_rows = kJointFileRows;
     std::vector<detail::PendingStage> stages;
     Registry names;
     std::set<std::string> replaced;
@@ -174,9 +175,11 @@ void CommitBatch::State::finish(Manifest& current, const std::vector<detail::Pen
             detail::remove_files(root, old->second, current);
 }
 
-CommitBatch::CommitBatch(const ShardedAtlas& atlas)
+CommitBatch::CommitBatch(const ShardedAtlas& atlas, std::int64_t file_rows)
     : state_(std::make_unique<State>(
-          State{atlas.path(), atlas.manifest(), {}, {}, {}, {}, std::nullopt})) {}
+          State{atlas.path(), atlas.manifest(), file_rows, {}, {}, {}, {}, std::nullopt})) {
+    core::check(file_rows > 0, "a joint file has rows");
+}
 
 CommitBatch::~CommitBatch() {
     remove_quietly(state_->temporaries);
@@ -237,9 +240,9 @@ void CommitBatch::add_joint(const std::string& sample, const std::string& key,
     }
     detail::check_joint(data);
     const std::int64_t rows = data.modalities.front().second.obs.rows();
-    const std::int64_t pieces = detail::joint_pieces(rows);
+    const std::int64_t pieces = detail::joint_pieces(rows, state_->file_rows);
     for (std::int64_t piece = 0; piece < pieces; ++piece) {
-        const comm::Range range = detail::piece_range(rows, piece);
+        const comm::Range range = detail::piece_range(rows, state_->file_rows, piece);
         const std::string relative = detail::joint_path(sample, key, pieces > 1 ? piece : -1);
         pending.entry.files.push_back(state_->write(
             relative, range.size(),
@@ -265,9 +268,14 @@ FileEntry CommitBatch::State::write_piece(const comm::Comm& section, const std::
     // Rank 0 joins every file, also with no row: it holds uns and makes the file.
     const bool joins = first < last || section.is_root();
     const comm::Comm writers = section.split(joins ? 0 : 1);
-    if (joins)
-        io::write_h5mu(writers, temporary,
-                       detail::row_slice(mine, {first - held.first, last - held.first}));
+    io::MuData part;
+    section.all_or_throw([&] {
+        part = detail::row_slice(mine, {first - held.first, last - held.first});
+    });
+    // Writers fail together; those that have no row in this file learn of it here.
+    section.all_or_throw([&] {
+        if (joins) io::write_h5mu(writers, temporary, part);
+    });
     FileEntry entry;
     section.root_or_throw([&] { entry = detail::finish_file(temporary, relative, piece.size()); });
     return entry;
@@ -300,12 +308,13 @@ void CommitBatch::add_joint(const comm::Comm& section, const std::string& sample
         if (rank == section.rank()) held = {rows, rows + own};
         rows += all[rank];
     }
-    const std::int64_t pieces = detail::joint_pieces(rows);
+    const std::int64_t pieces = detail::joint_pieces(rows, state_->file_rows);
     for (std::int64_t piece = 0; piece < pieces; ++piece) {
         const std::string relative = detail::joint_path(sample, key, pieces > 1 ? piece : -1);
         std::string temporary;
         pending.entry.files.push_back(state_->write_piece(
-            section, relative, detail::piece_range(rows, piece), held, mine, temporary));
+            section, relative, detail::piece_range(rows, state_->file_rows, piece), held, mine,
+            temporary));
         pending.temporaries.push_back(temporary);
     }
     if (!section.is_root()) return;

@@ -133,12 +133,12 @@ io::MatrixValues slice_matrix(const io::MatrixValues& values, comm::Range range)
 
 }  // namespace
 
-std::int64_t joint_pieces(std::int64_t rows) {
-    return std::max<std::int64_t>(1, (rows + kJointFileRows - 1) / kJointFileRows);
+std::int64_t joint_pieces(std::int64_t rows, std::int64_t file_rows) {
+    return std::max<std::int64_t>(1, (rows + file_rows - 1) / file_rows);
 }
 
-comm::Range piece_range(std::int64_t rows, std::int64_t piece) {
-    return {piece * kJointFileRows, std::min(rows, (piece + 1) * kJointFileRows)};
+comm::Range piece_range(std::int64_t rows, std::int64_t file_rows, std::int64_t piece) {
+    return {piece * file_rows, std::min(rows, (piece + 1) * file_rows)};
 }
 
 void check_joint(const io::MuData& data) {

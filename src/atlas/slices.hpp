@@ -9,9 +9,9 @@
 /// Rows of annotated data: cutting and putting together. Private to the module.
 namespace smeta::atlas::detail {
 
-/// Files of a section with that many rows: at least one.
-std::int64_t joint_pieces(std::int64_t rows);
-comm::Range piece_range(std::int64_t rows, std::int64_t piece);
+/// Files of a section with that many rows, `file_rows` each: at least one.
+std::int64_t joint_pieces(std::int64_t rows, std::int64_t file_rows);
+comm::Range piece_range(std::int64_t rows, std::int64_t file_rows, std::int64_t piece);
 
 /// FormatError-free check of our own callers: every modality has the same observations.
 /// InvariantError.

@@ -294,6 +294,25 @@ MatrixValues read_shaped(const H5Group& group, const std::string& name, std::int
     return detail::read_matrix(group, name);
 }
 
+void read_layers(const H5Group& layers, AnnData& data, LeftOut& left_out) {
+    for (const auto& name : layers.links()) {
+        if (is_matrix(layers, name))
+            data.layers.emplace(name, read_shaped(layers, name, data.obs.rows(), data.var.rows()));
+        else
+            left_out.add(layers, name);
+    }
+}
+
+void read_obsp(const H5Group& obsp, AnnData& data, LeftOut& left_out) {
+    const std::int64_t rows = data.obs.rows();
+    for (const auto& name : obsp.links()) {
+        if (is_matrix(obsp, name))
+            data.obsp.emplace(name, to_csr(read_shaped(obsp, name, rows, rows)));
+        else
+            left_out.add(obsp, name);
+    }
+}
+
 }  // namespace
 
 Frame read_frame(const H5Group& parent, std::string_view name) {
@@ -335,32 +354,19 @@ UnsDict read_uns(const H5Group& parent, std::string_view name) {
     return dict;
 }
 
-AnnData read_anndata(const H5Group& group) {
+AnnData read_anndata(const H5Group& group, Values values) {
+    const auto is_wanted = [&](const char* name) {
+        return values == Values::Read && group.kind(name) == H5Kind::Group;
+    };
     AnnData data;
     LeftOut left_out(group);
     data.obs = read_frame(group, "obs");
     data.var = read_frame(group, "var");
-    const std::int64_t rows = data.obs.rows();
-    if (detail::has_values(group, "X")) data.x = read_shaped(group, "X", rows, data.var.rows());
-    if (group.kind("layers") == H5Kind::Group) {
-        const H5Group layers = group.group("layers");
-        for (const auto& name : layers.links()) {
-            if (is_matrix(layers, name))
-                data.layers.emplace(name, read_shaped(layers, name, rows, data.var.rows()));
-            else
-                left_out.add(layers, name);
-        }
-    }
+    if (values == Values::Read && detail::has_values(group, "X"))
+        data.x = read_shaped(group, "X", data.obs.rows(), data.var.rows());
+    if (is_wanted("layers")) read_layers(group.group("layers"), data, left_out);
     if (group.kind("obsm") == H5Kind::Group) read_obsm_group(group.group("obsm"), data, left_out);
-    if (group.kind("obsp") == H5Kind::Group) {
-        const H5Group obsp = group.group("obsp");
-        for (const auto& name : obsp.links()) {
-            if (is_matrix(obsp, name))
-                data.obsp.emplace(name, to_csr(read_shaped(obsp, name, rows, rows)));
-            else
-                left_out.add(obsp, name);
-        }
-    }
+    if (is_wanted("obsp")) read_obsp(group.group("obsp"), data, left_out);
     data.uns = read_uns(group, "uns", left_out);
     left_out.warn();
     return data;

@@ -30,13 +30,13 @@ std::vector<std::string> names_in_order(const H5Group& mod) {
 
 }  // namespace
 
-MuData read_h5mu(const std::string& path) {
+MuData read_h5mu(const std::string& path, Values values) {
     const H5File file = H5File::open(path);
     const H5Group root = file.root();
     const H5Group mod = modalities(root);
     MuData data;
     for (const auto& name : names_in_order(mod))
-        data.modalities.emplace_back(name, read_anndata(mod.group(name)));
+        data.modalities.emplace_back(name, read_anndata(mod.group(name), values));
     data.obs = read_frame(root, "obs");
     data.uns = read_uns(root, "uns");
     return data;

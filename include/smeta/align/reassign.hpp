@@ -50,9 +50,13 @@ JointTable build_joint(const std::string& sample, const std::string& cohort, con
                        const ReassignConfig& config);
 
 /// Stage reassign of the given samples (all when empty), dealt over the ranks: writes
-/// joint/SAMPLE.KEY.h5mu. Samples that came as joint files and current ones are skipped.
-/// Collective.
+/// joint/SAMPLE.KEY[.N].h5mu. A section of which a modality has more than `file_rows` rows (the
+/// rows of a joint file) is made by all ranks, each its consecutive share of the spots: every rank
+/// holds the section's tables and coordinates, but of X only the rows that its share needs; the
+/// datasets are those of one rank, bit for bit. Samples that came as joint files and current ones
+/// are skipped. Collective; an error on any rank is thrown on all.
 void run_reassign(const comm::Comm& comm, atlas::ShardedAtlas& atlas, const ReassignConfig& config,
-                  const std::vector<std::string>& samples = {});
+                  const std::vector<std::string>& samples = {},
+                  std::int64_t file_rows = atlas::kJointFileRows);
 
 }  // namespace smeta::align

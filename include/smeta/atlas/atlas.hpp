@@ -109,7 +109,8 @@ class ShardedAtlas {
 /// is to be replaced: files are never rewritten.
 class CommitBatch {
   public:
-    explicit CommitBatch(const ShardedAtlas& atlas);
+    /// `file_rows`: rows of a joint file, at which larger sections are cut.
+    explicit CommitBatch(const ShardedAtlas& atlas, std::int64_t file_rows = kJointFileRows);
     ~CommitBatch();
     CommitBatch(const CommitBatch&) = delete;
     CommitBatch& operator=(const CommitBatch&) = delete;
@@ -121,7 +122,7 @@ class CommitBatch {
     /// The file stages/STAGE/SAMPLE.KEY8.h5.
     void add_stage(const std::string& sample, std::string_view stage, const std::string& key,
                    const FileWriter& write, std::int64_t rows = 0);
-    /// Every modality has the same observations. Cut into files of kJointFileRows rows. `cohort`:
+    /// Every modality has the same observations. Cut into files of file_rows rows. `cohort`:
     /// needed only for a sample that the atlas does not have (joint input without raw data).
     void add_joint(const std::string& sample, const std::string& key, const io::MuData& data,
                    const std::string& cohort = {});

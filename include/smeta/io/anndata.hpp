@@ -17,11 +17,14 @@
 /// for content.
 namespace smeta::io {
 
+/// Whether X, layers and obsp are read, or only the tables around them (obs, var, obsm, uns).
+enum class Values { Read, LeftOut };
+
 /// One AnnData: the root of a .h5ad or a group mod/NAME of a .h5mu.
 void write_anndata(H5Group& group, const AnnData& data);
 /// Elements of obsm (but spatial and X_smeta...), layers, obsp and uns of a kind that smeta cannot
 /// hold are left out; one warning names them. Damaged ones of a kind that it can are errors.
-AnnData read_anndata(const H5Group& group);
+AnnData read_anndata(const H5Group& group, Values values = Values::Read);
 
 /// Elements. A frame is a group with an index and one member a column.
 void write_frame(H5Group& parent, std::string_view name, const Frame& frame);
@@ -39,7 +42,7 @@ AnnData read_h5ad(const std::string& path);
 /// Every modality's observations are found in `data.obs` by name; an empty `data.obs` is derived
 /// (union in order of first appearance).
 void write_h5mu(const std::string& path, const MuData& data);
-MuData read_h5mu(const std::string& path);
+MuData read_h5mu(const std::string& path, Values values = Values::Read);
 
 /// Reads pieces of a large file: the root of a .h5ad, or a modality of a .h5mu. Opening checks the
 /// whole structure of X except the indices, which are checked as they are read.

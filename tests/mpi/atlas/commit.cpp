@@ -6,6 +6,7 @@
 #include "smeta/io/atomic_file.hpp"
 
 #include "support/atlas_data.hpp"
+#include "support/no_more_files.hpp"
 #include "support/support.hpp"
 
 namespace smeta::atlas {
@@ -113,6 +114,27 @@ TEST(Commit, a_section_of_many_ranks_equals_that_of_one) {
 
 TEST(Commit, a_large_section_is_cut_wherever_the_ranks_end) {
     check_section(comm::Comm::world(), kJointFileRows + 3000, 2);
+}
+
+TEST(Commit, a_rank_that_cannot_write_stops_also_those_without_rows_in_that_file) {
+    const comm::Comm world = comm::Comm::world();
+    const test::TemporaryFolder folder(world);
+    ShardedAtlas atlas = ShardedAtlas::open_or_create(world, folder / "a");
+    const comm::Range held = comm::even_share(600, world.size(), world.rank());
+    {
+        CommitBatch batch(atlas, 100);
+        batch.add_joint(world, "A", kKey, joint_data("A", 600, held.first, held.last), "c");
+        std::optional<test::NoMoreFiles> limit;
+        if (world.is_root()) limit.emplace();  // the first of six files cannot be made
+        EXPECT_THROW(
+            batch.add_joint(world, "B", kKey, joint_data("B", 600, held.first, held.last), "c"),
+            core::Error);
+    }
+    world.barrier();
+    const VerifyReport report = verify(world, folder / "a", RepairMode::ReportOnly);
+    EXPECT_TRUE(report.sound());
+    EXPECT_TRUE(report.leftovers.empty());
+    EXPECT_TRUE(ShardedAtlas::open(world, folder / "a").samples().empty());
 }
 
 }  // namespace
