@@ -26,7 +26,8 @@ int run_align(Context& context, const AlignOptions& options) {
         return 0;
     }
     if (context.options.dry_run) {
-        print_stage_plan(context, atlas, options, {.reads = atlas::kRaw, .bytes_per_name = 0});
+        print_stage_plan(context, atlas, options,
+                         {.reads = atlas::kRaw, .copies = 0, .table_bytes = 300});
         return 0;
     }
     const core::Timings::Scope timing(context.timings, "align");

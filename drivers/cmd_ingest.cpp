@@ -79,7 +79,7 @@ std::string plan(const Context& context, const std::string& folder,
         const auto bytes = static_cast<double>(atlas::source_bytes(source));
         text += fmt::format("{}\t{}\t{}\t{}\t{}\t{:.1f}\t{}\n", source.name, source.cohort,
                             source.st, fmt::join(source.sm, ","), source.joint, mebibytes(bytes),
-                            sums.add(i, kUnpacked * bytes, bytes));
+                            sums.add(kUnpacked * bytes, bytes));
     }
     return text + "\n" + sums.text();
 }

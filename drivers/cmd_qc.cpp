@@ -11,7 +11,9 @@ namespace {
 int run_qc(Context& context, const StageOptions& options) {
     atlas::ShardedAtlas atlas = open_atlas(context, options);
     if (context.options.dry_run) {
-        print_stage_plan(context, atlas, options, {.reads = atlas::kRaw, .bytes_per_name = 128});
+        print_stage_plan(
+            context, atlas, options,
+            {.reads = atlas::kRaw, .copies = 2, .table_bytes = 400, .bytes_per_name = 180});
         return 0;
     }
     const core::Timings::Scope timing(context.timings, "qc");

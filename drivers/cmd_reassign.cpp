@@ -12,7 +12,14 @@ int run_reassign(Context& context, const StageOptions& options) {
     atlas::ShardedAtlas atlas = open_atlas(context, options);
     if (context.options.dry_run) {
         print_stage_plan(context, atlas, options,
-                         {.reads = atlas::kRaw, .needs = atlas::kQc, .copies = 2, .written = 1});
+                         {.reads = atlas::kRaw,
+                          .needs = atlas::kQc,
+                          .copies = 2,
+                          .table_bytes = 500,
+                          .result_bytes = 1400,
+                          .written = 1,
+                          .bytes_per_name = 200,
+                          .shared_above = atlas::kJointFileRows});
         return 0;
     }
     const core::Timings::Scope timing(context.timings, "reassign");

@@ -25,12 +25,20 @@ double mebibytes(double bytes) {
 PlanSums::PlanSums(const Context& context, std::filesystem::path folder)
     : context_(context), folder_(std::move(folder)), ranks_(context.comm.size()) {}
 
-int PlanSums::add(std::size_t index, double memory, double disk) {
-    const int rank = static_cast<int>(index % ranks_.size());
+int PlanSums::add(double memory, double disk) {
+    const auto rank = static_cast<int>(dealt_++ % ranks_.size());
     ++ranks_[rank].samples;
     ranks_[rank].memory = std::max(ranks_[rank].memory, memory);
     disk_ += disk;
     return rank;
+}
+
+void PlanSums::add_shared(const std::vector<double>& memory, double disk) {
+    for (std::size_t rank = 0; rank < ranks_.size(); ++rank) {
+        ++ranks_[rank].samples;
+        ranks_[rank].memory = std::max(ranks_[rank].memory, memory.at(rank));
+    }
+    disk_ += disk;
 }
 
 std::string PlanSums::text() const {
@@ -58,17 +66,36 @@ std::string PlanSums::text() const {
 
 namespace {
 
-/// Bytes of the sample's data once read: CSR entries and the rows' other columns. Local.
-double bytes_in_memory(const atlas::ShardedAtlas& atlas, const atlas::StageEntry& entry) {
-    constexpr double kBytesPerValue = 8;
-    constexpr double kBytesPerName = 256;
-    double bytes = 0;
-    for (const auto& file : entry.files)
-        for (const auto& [modality, shape] : entry.modalities) {
+/// What makes up a sample, summed over its files and modalities.
+struct SampleSize {
+    double values = 0;  ///< stored
+    double names = 0;   ///< of rows and features
+    double rows = 0;    ///< of the largest modality
+};
+
+SampleSize size_of(const atlas::ShardedAtlas& atlas, const atlas::StageEntry& entry) {
+    SampleSize size;
+    for (const auto& [modality, shape] : entry.modalities) {
+        for (const auto& file : entry.files) {
             const io::AnnDataReader reader(atlas.checked_file(file).string(), modality);
-            bytes += kBytesPerValue * static_cast<double>(reader.stored_values()) +
-                     kBytesPerName * static_cast<double>(reader.rows() + reader.cols());
+            size.values += static_cast<double>(reader.stored_values());
+            size.names += static_cast<double>(reader.rows() + reader.cols());
         }
+        size.rows = std::max(size.rows, static_cast<double>(shape.rows));
+    }
+    return size;
+}
+
+/// Bytes in memory of rank 0 and of each other rank when `ranks` ranks make the sample.
+std::vector<double> bytes_in_memory(const SampleSize& size, const StageCost& cost, int ranks) {
+    constexpr double kBytesPerValue = 8;
+    const double share = 1.0 / ranks;
+    std::vector<double> bytes(ranks, cost.copies * kBytesPerValue * size.values * share +
+                                         cost.table_bytes * size.names +
+                                         cost.result_bytes * size.rows * share);
+    // Rank 0 writes the names of one file at a time.
+    const double file_rows = std::min(size.rows, static_cast<double>(atlas::kJointFileRows));
+    bytes.front() += cost.result_bytes * std::max(0.0, file_rows - size.rows * share);
     return bytes;
 }
 
@@ -85,7 +112,6 @@ std::string stage_plan(const Context& context, const atlas::ShardedAtlas& atlas,
                        const StageOptions& options, const StageCost& cost) {
     std::string text = "sample\tmodality\trows\tfeatures\tMiB\trank\n";
     PlanSums sums(context, atlas.path());
-    std::size_t index = 0;
     for (const std::string& name : atlas.samples(options.samples)) {
         const atlas::SampleEntry& sample = atlas.sample(name);
         const atlas::StageEntry* entry = sample.find(cost.reads);
@@ -98,11 +124,19 @@ std::string stage_plan(const Context& context, const atlas::ShardedAtlas& atlas,
         if (!passes && !cost.needs.empty() && sample.find(cost.needs) == nullptr)
             throw core::ConfigError(fmt::format("sample '{}' lacks {}; run smeta {} first", name,
                                                 cost.needs, cost.needs));
-        const double memory = passes ? 0 : cost.copies * bytes_in_memory(atlas, *entry);
-        const int rank = sums.add(index++, memory, passes ? 0 : bytes_on_disk(*entry, cost));
+        const SampleSize size = passes ? SampleSize{} : size_of(atlas, *entry);
+        const double disk = passes ? 0 : bytes_on_disk(*entry, cost);
+        const int ranks =
+            size.rows > static_cast<double>(cost.shared_above) ? context.comm.size() : 1;
+        const std::vector<double> memory = bytes_in_memory(size, cost, ranks);
+        std::string rank = "all";
+        if (ranks > 1)
+            sums.add_shared(memory, disk);
+        else
+            rank = std::to_string(sums.add(memory.front(), disk));
         for (const auto& [modality, shape] : entry->modalities)
             text += fmt::format("{}\t{}\t{}\t{}\t{:.1f}\t{}\n", name, modality, shape.rows,
-                                shape.features, mebibytes(memory), rank);
+                                shape.features, mebibytes(memory.front()), rank);
     }
     return text + "\n" + sums.text();
 }

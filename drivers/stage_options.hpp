@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,9 +29,13 @@ atlas::ShardedAtlas open_atlas(const Context& context, const StageOptions& optio
 struct StageCost {
     std::string_view reads;       ///< stage whose files it reads (raw, joint)
     std::string_view needs = {};  ///< stage that has to come before it, if another one
-    double copies = 1;            ///< of the sample's data in memory at a time
+    double copies = 1;            ///< of the sample's counts and intensities in memory at a time
+    double table_bytes = 256;     ///< in memory for each name read, with its columns
+    double result_bytes = 0;      ///< in memory for each row that the stage makes
     double written = 0;           ///< bytes written for each byte read from disk
     double bytes_per_name = 0;    ///< bytes written for each spot and feature
+    /// Samples with more rows are made by all ranks: each holds all names and a share of the rest.
+    std::int64_t shared_above = std::numeric_limits<std::int64_t>::max();
 };
 
 /// --dry-run: prints rows, features, memory, disk and rank of every sample, and the sums. Rank 0
@@ -43,8 +49,10 @@ void print_stage_plan(const Context& context, const atlas::ShardedAtlas& atlas,
 class PlanSums {
   public:
     PlanSums(const Context& context, std::filesystem::path folder);
-    /// Adds sample number `index`; returns its rank.
-    int add(std::size_t index, double memory, double disk);
+    /// Adds a sample of the next rank in turn; returns that rank.
+    int add(double memory, double disk);
+    /// Adds a sample of all ranks: the memory of each.
+    void add_shared(const std::vector<double>& memory, double disk);
     /// Lines rank, samples, MiB, and the disk's.
     std::string text() const;
 
@@ -56,6 +64,7 @@ class PlanSums {
     const Context& context_;
     std::filesystem::path folder_;
     std::vector<Rank> ranks_;
+    std::size_t dealt_ = 0;
     double disk_ = 0;
 };
 double mebibytes(double bytes);
