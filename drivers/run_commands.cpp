@@ -1,6 +1,11 @@
 #include "run_commands.hpp"
 
+#include <cstddef>
 #include <ctime>
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -27,6 +32,17 @@ std::unique_ptr<Settings> settings_of(const atlas::Run& run) {
     return settings;
 }
 
+std::size_t distinct_processors(const comm::Comm& comm) {
+    const auto machines = comm.allgather(core::machine_id());
+    const auto mine = core::allowed_processors();
+    const auto allowed = comm.allgather(std::span<const std::int32_t>(mine));
+    std::set<std::pair<std::string, std::int32_t>> distinct;
+    for (std::size_t rank = 0; rank < machines.size(); ++rank)
+        for (const std::int32_t processor : allowed[rank])
+            distinct.emplace(machines[rank], processor);
+    return distinct.size();
+}
+
 void record_history(const Context& context, const atlas::Run& run, const std::string& command,
                     const nlohmann::ordered_json& details) {
     nlohmann::ordered_json line;
@@ -36,6 +52,7 @@ void record_history(const Context& context, const atlas::Run& run, const std::st
     line["revision"] = core::kGitRevision;
     line["ranks"] = context.comm.size();
     line["threads"] = core::threads();
+    line["processors"] = distinct_processors(context.comm);
     line["finished"] = fmt::format("{:%Y-%m-%dT%H:%M:%S}", fmt::localtime(std::time(nullptr)));
     line["seconds"] = context.seconds();
     line["peak_memory_bytes"] = context.comm.allgather(core::peak_memory());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -25,8 +26,13 @@ atlas::Run open_run(const Context& context, const RunOptions& options);
 /// The settings that the run was trained with (its config.toml). Local; ConfigError when damaged.
 std::unique_ptr<Settings> settings_of(const atlas::Run& run);
 
-/// One line in the run's history.jsonl: command, version, ranks, threads, peak memory of each rank,
-/// seconds min/avg/max over ranks by region. `details`: further fields, a JSON object. Collective.
+/// How many processors the ranks may run on, all together: fewer than ranks times threads where
+/// they must take turns. Collective.
+std::size_t distinct_processors(const comm::Comm& comm);
+
+/// One line in the run's history.jsonl: command, version, ranks, threads, processors, peak memory
+/// of each rank, seconds min/avg/max over ranks by region. `details`: further fields, a JSON
+/// object. Collective.
 void record_history(const Context& context, const atlas::Run& run, const std::string& command,
                     const nlohmann::ordered_json& details = {});
 

@@ -3,14 +3,17 @@
 # virtual environment in .venv/ for the interop tests. Idempotent: what is already there is left alone.
 #   scripts/setup.sh             build tools, libraries and the virtual environment
 #   scripts/setup.sh --no-venv   without Python (enough to build and run smeta)
+#   scripts/setup.sh --slurm     also Slurm, which scripts/test_slurm.sh needs
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 want_venv=1
+want_slurm=0
 for argument in "$@"; do
     case "$argument" in
         --no-venv) want_venv=0 ;;
-        -h | --help) sed -n '2,5p' "$0" | sed 's/^# \?//'; exit 0 ;;
+        --slurm) want_slurm=1 ;;
+        -h | --help) sed -n '2,6p' "$0" | sed 's/^# \?//'; exit 0 ;;
         *) echo "setup.sh: unknown argument '$argument' (see --help)" >&2; exit 2 ;;
     esac
 done
@@ -25,6 +28,7 @@ packages=(
     libgtest-dev libbenchmark-dev clang-format-14 strace
 )
 [ "$want_venv" = 1 ] && packages+=(python3 python3-venv)
+[ "$want_slurm" = 1 ] && packages+=(slurm-wlm)
 
 missing=()
 for package in "${packages[@]}"; do

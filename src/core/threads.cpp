@@ -1,9 +1,12 @@
 #include "smeta/core/threads.hpp"
 
+#include <array>
+#include <fstream>
 #include <numeric>
 
 #include <omp.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include "smeta/core/error.hpp"
 
@@ -30,6 +33,15 @@ std::vector<std::int32_t> allowed_processors() {
         std::iota(numbers.begin(), numbers.end(), 0);
     }
     return numbers;
+}
+
+std::string machine_id() {
+    std::ifstream file("/proc/sys/kernel/random/boot_id");
+    std::string id;
+    if (std::getline(file, id)) return id;
+    std::array<char, 256> host{};
+    gethostname(host.data(), host.size() - 1);
+    return host.data();
 }
 
 }  // namespace smeta::core
