@@ -143,8 +143,7 @@ Decoded<R> Cvae<R>::decode(std::int32_t block, const core::Matrix<R>& latent,
         const std::span<R> row{out.mean.data() + r * out.mean.cols(),
                                static_cast<std::size_t>(out.mean.cols())};
         const Unmeasured* lacks = samples.empty() ? nullptr : net.lacks(samples[r], block);
-        nn::log_mean_forward<R>(row, libraries[r],
-                                lacks == nullptr ? nullptr : lacks->measured.data());
+        nn::log_mean<R>(row, libraries[r], lacks == nullptr ? nullptr : lacks->measured.data());
         nn::exponential<R>(row);
     }
     return out;

@@ -1,17 +1,19 @@
 #include "step_heads.hpp"
 
+#include <cmath>
+
 #include <omp.h>
 
 namespace smeta::model::detail {
 
 namespace {
 
-// A tile of one head for 256 rows and the tile's weights fit into a second-level cache of 1 MiB.
-// The width is a whole number of the product's panels; rows of a tile are an odd number of cache
-// lines apart.
+// The heads' tiles for 128 rows, their weights in two layouts and their gradients fit into a
+// second-level cache of 2 MiB. The width is a whole number of the product's panels; rows of a tile
+// are an odd number of cache lines apart.
 constexpr std::int32_t kTileWidth = 240;
 constexpr std::int32_t kTileStride = kTileWidth + 32;
-constexpr std::int64_t kRowBlock = 256;
+constexpr std::int64_t kRowBlock = 128;
 constexpr std::int32_t kRuns = 8;
 static_assert(kTileWidth <= nn::kTile);
 
@@ -42,64 +44,16 @@ double slice_loss(const ModalityBlock& spec, const nn::HeadSlice<R>& head,
     return 0;
 }
 
-/// One head over one tile: its outputs, and what its gradients add up to.
-template <class R>
-class HeadTile {
-  public:
-    HeadTile(const Net<R>& net, const GradientGroups<R>& groups, const LinearIndex& index,
-             Tile tile, std::vector<core::Matrix<R>>* branches)
-        : net_(net),
-          index_(index),
-          tile_(tile),
-          weight_(groups, block(net, index.weight, tile), branches[0]),
-          bias_(groups, block(net, index.bias, tile), branches[1]) {}
-
-    bool exists() const { return index_.weight >= 0; }
-    void forward(const nn::ConstView<R>& y, nn::View<R> out) const {
-        nn::product_plus_row<R>(
-            y, weight(), net_.values.tensor(index_.bias).middleCols(tile_.first, tile_.width), out);
-    }
-    /// Rows [rows.first, rows.last) of the stack: `d` holds the gradients at the head's outputs.
-    void backward(const BlockHeads<R>& heads, comm::Range rows, const nn::ConstView<R>& d,
-                  core::Matrix<R>& d_y) {
-        nn::product_transposed_right<R>(d, weight(), rows_of(d_y, rows.first, rows.size()),
-                                        nn::Target::Add);
-        const std::size_t chunks = heads.first_row.size() - 1;
-        for (; chunk_ < chunks; ++chunk_) {
-            const std::int64_t begin = std::max(rows.first, heads.first_row[chunk_]);
-            const std::int64_t end = std::min(rows.last, heads.first_row[chunk_ + 1]);
-            const bool last = heads.first_row[chunk_ + 1] <= rows.last;
-            if (begin < end || last) {
-                const std::int64_t count = std::max<std::int64_t>(0, end - begin);
-                const auto part = d.middleRows(std::min(begin, end) - rows.first, count);
-                nn::product_transposed_left<R>(heads.y.middleRows(std::min(begin, end), count),
-                                               part, weight_.view(), weight_.target());
-                nn::column_sum<R>(part, bias_.view(), bias_.target());
-                weight_.add_more();
-                bias_.add_more();
-            }
-            if (!last) break;
-            weight_.next();
-            bias_.next();
-        }
-    }
-
-  private:
-    static TensorBlock block(const Net<R>& net, std::int32_t tensor, Tile tile) {
-        if (tensor < 0) return {};
-        return {tensor, 0, tile.first, net.values.layout().tensor(tensor).rows, tile.width};
-    }
-    auto weight() const {
-        return net_.values.tensor(index_.weight).middleCols(tile_.first, tile_.width);
-    }
-
-    const Net<R>& net_;
-    LinearIndex index_;
-    Tile tile_;
-    GradientSum<R> weight_;
-    GradientSum<R> bias_;
-    std::size_t chunk_ = 0;
-};
+/// Runs body(rows) over all rows, a block at a time; once also without any row.
+template <class Body>
+void over_row_blocks(std::int64_t count, const Body& body) {
+    std::int64_t first = 0;
+    do {
+        const comm::Range rows{first, std::min(first + kRowBlock, count)};
+        body(rows);
+        first = rows.last;
+    } while (first < count);
+}
 
 }  // namespace
 
@@ -110,14 +64,18 @@ void StepHeads<R>::plan(const Net<R>& net, const GradientGroups<R>& groups) {
         for (core::Matrix<R>* tile :
              {&scratch.mean, &scratch.d_mean, &scratch.scale, &scratch.gate})
             if (tile->size() == 0) tile->setZero(kRowBlock, kTileStride);
-        for (std::size_t i = 0; i < 6; ++i)  // of a weight and its bias in turn
-            GradientSum<R>::reserve(groups, i % 2 == 0 ? net.top() : 1, kTileWidth,
-                                    scratch.branches[i]);
+        for (HeadBuffers<R>* head :
+             {&scratch.mean_buffers, &scratch.scale_buffers, &scratch.gate_buffers}) {
+            head->weight.reserve(net.top(), kTileWidth);
+            head->weight_transposed.reserve(kTileWidth, net.top());
+            GradientSum<R>::reserve(groups, net.top(), kTileWidth, head->weight_branches);
+            GradientSum<R>::reserve(groups, 1, kTileWidth, head->bias_branches);
+        }
     }
     if (!blocks_.empty()) return;
     blocks_.resize(net.options.blocks.size());
-    // The blocks with most heads first: threads finish together.
-    for (const bool softmax : {true, false})
+    for (const bool softmax : {false, true}) {
+        first_softmax_ = units_.size();
         for (std::int32_t b = 0; b < net.block_count(); ++b) {
             const ModalityBlock& spec = net.options.blocks[b];
             if (is_softmax(spec) != softmax) continue;
@@ -133,6 +91,7 @@ void StepHeads<R>::plan(const Net<R>& net, const GradientGroups<R>& groups) {
             }
             heads.d_y.resize(heads.runs.size());
         }
+    }
 }
 
 template <class R>
@@ -175,6 +134,8 @@ void StepHeads<R>::collect(const Net<R>& net, const LossScale& scale,
         heads.starts.resize(entries * stride);
         heads.nll.resize(heads.row_count() * (stride - 1));
         heads.y.resize(heads.row_count(), net.top());
+        for (core::Matrix<R>& d_y : heads.d_y) d_y.resize(heads.row_count(), net.top());
+        if (is_softmax(spec)) heads.softmax.resize(heads.row_count(), heads.tiles);
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
         for (std::int64_t c = 0; c < chunks; ++c) {
             const ChunkState<R>& s = states[c];
@@ -203,80 +164,81 @@ void StepHeads<R>::collect(const Net<R>& net, const LossScale& scale,
 
 template <class R>
 template <class Body>
-void StepHeads<R>::over_units(const Body& body) {
-    const auto count = static_cast<std::int64_t>(units_.size());
+void StepHeads<R>::over_units(std::size_t first, const Body& body) {
+    const auto count = static_cast<std::int64_t>(units_.size() - first);
     const int threads = static_cast<int>(std::min<std::int64_t>(core::threads(), count));
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (threads > 1)
-    for (std::int64_t u = 0; u < count; ++u) {
-        HeadScratch<R>& scratch = scratch_[omp_get_thread_num()];
-        body(units_[u], scratch);
+    for (std::int64_t u = 0; u < count; ++u)
+        body(units_[first + u], scratch_[omp_get_thread_num()]);
+}
+
+template <class R>
+void StepHeads<R>::logits_of(const Net<R>& net, const GradientGroups<R>& groups, HeadUnit unit,
+                             HeadScratch<R>& scratch) {
+    BlockHeads<R>& heads = blocks_[unit.block];
+    SoftmaxRows<R>& softmax = heads.softmax;
+    const auto tiles = static_cast<std::int64_t>(heads.tiles.size());
+    for (std::int64_t t = heads.runs[unit.run].first; t < heads.runs[unit.run].last; ++t) {
+        const Tile tile = heads.tiles[t];
+        HeadTile<R> mean(net, groups, net.index.blocks[unit.block].mean, tile,
+                         scratch.mean_buffers);
+        over_row_blocks(heads.row_count(), [&](comm::Range rows) {
+            mean.forward(
+                heads.y.middleRows(rows.first, rows.size()),
+                softmax.logits.block(t * softmax.rows() + rows.first, 0, rows.size(), tile.width));
+            for (std::int64_t i = rows.first; i < rows.last; ++i)
+                softmax.parts[i * tiles + t] = nn::softmax_part<R>(
+                    {softmax.logits_at(t, i), static_cast<std::size_t>(tile.width)},
+                    measured_from(net.lacks(heads.rows[i].sample, unit.block), tile.first));
+        });
     }
 }
 
 template <class R>
-template <class Body>
-void StepHeads<R>::over_softmax_rows(const Net<R>& net, const Body& body) {
+void StepHeads<R>::normalise_rows(const Net<R>& net) {
     for (std::int32_t b = 0; b < net.block_count(); ++b) {
         if (!is_softmax(net.options.blocks[b])) continue;
         BlockHeads<R>& heads = blocks_[b];
+        SoftmaxRows<R>& softmax = heads.softmax;
+        const std::size_t tiles = heads.tiles.size();
         const std::int64_t count = heads.row_count();
 #pragma omp parallel for schedule(static) num_threads(core::threads()) if (core::threads() > 1)
-        for (std::int64_t i = 0; i < count; ++i) body(b, heads, i);
+        for (std::int64_t i = 0; i < count; ++i) {
+            const DecoderRow& row = heads.rows[i];
+            softmax.log_sum[i] = nn::log_sum_exp({softmax.parts.data() + i * tiles, tiles});
+            softmax.shift[i] =
+                static_cast<R>(std::log(row.input->libraries[row.entry]) - softmax.log_sum[i]);
+        }
     }
 }
 
 template <class R>
-void StepHeads<R>::softmax_forward(const Net<R>& net) {
-    over_units([&](HeadUnit unit, HeadScratch<R>&) {
-        if (!is_softmax(net.options.blocks[unit.block])) return;
-        BlockHeads<R>& heads = blocks_[unit.block];
-        const LinearIndex& index = net.index.blocks[unit.block].mean;
-        const comm::Range tiles = heads.runs[unit.run];
-        for (std::int64_t t = tiles.first; t < tiles.last; ++t) {
-            const Tile tile = heads.tiles[t];
-            nn::product_plus_row<R>(
-                heads.y, net.values.tensor(index.weight).middleCols(tile.first, tile.width),
-                net.values.tensor(index.bias).middleCols(tile.first, tile.width),
-                heads.mean.middleCols(tile.first, tile.width));
-        }
-    });
-    over_softmax_rows(net, [&](std::int32_t b, BlockHeads<R>& heads, std::int64_t i) {
-        const DecoderRow& row = heads.rows[i];
-        const auto features = static_cast<std::size_t>(heads.mean.cols());
-        nn::log_mean_forward<R>({heads.mean.data() + i * heads.mean.cols(), features},
-                                row.input->libraries[row.entry],
-                                measured_from(net.lacks(row.sample, b), 0));
-    });
-}
-
-template <class R>
-void StepHeads<R>::softmax_backward(const Net<R>& net, const GradientGroups<R>& groups) {
-    over_softmax_rows(net, [&](std::int32_t, BlockHeads<R>& heads, std::int64_t i) {
-        const DecoderRow& row = heads.rows[i];
-        const auto features = static_cast<std::size_t>(heads.mean.cols());
-        const std::int64_t at = i * heads.mean.cols();
-        nn::log_mean_backward<R>({heads.mean.data() + at, features},
-                                 row.input->libraries[row.entry],
-                                 {heads.d_mean.data() + at, features});
-    });
-    over_units([&](HeadUnit unit, HeadScratch<R>& scratch) {
-        if (!is_softmax(net.options.blocks[unit.block])) return;
-        BlockHeads<R>& heads = blocks_[unit.block];
-        const comm::Range tiles = heads.runs[unit.run];
-        for (std::int64_t t = tiles.first; t < tiles.last; ++t) {
-            const Tile tile = heads.tiles[t];
-            HeadTile<R> mean(net, groups, net.index.blocks[unit.block].mean, tile,
-                             scratch.branches);
-            std::int64_t first = 0;
-            do {
-                const comm::Range rows{first, std::min(first + kRowBlock, heads.row_count())};
-                mean.backward(heads, rows,
-                              heads.d_mean.block(rows.first, tile.first, rows.size(), tile.width),
-                              heads.d_y[unit.run]);
-                first = rows.last;
-            } while (first < heads.row_count());
-        }
-    });
+void StepHeads<R>::logit_gradients_of(const Net<R>& net, const GradientGroups<R>& groups,
+                                      HeadUnit unit, HeadScratch<R>& scratch) {
+    BlockHeads<R>& heads = blocks_[unit.block];
+    SoftmaxRows<R>& softmax = heads.softmax;
+    const BlockIndex& index = net.index.blocks[unit.block];
+    const auto tiles = static_cast<std::int64_t>(heads.tiles.size());
+    const comm::Range run = heads.runs[unit.run];
+    for (std::int64_t t = run.first; t < run.last; ++t) {
+        const Tile tile = heads.tiles[t];
+        const auto width = static_cast<std::size_t>(tile.width);
+        HeadTile<R> mean(net, groups, index.mean, tile, scratch.mean_buffers);
+        const bool first = t == run.first && index.log_scale.weight < 0;
+        over_row_blocks(heads.row_count(), [&](comm::Range rows) {
+            for (std::int64_t i = rows.first; i < rows.last; ++i) {
+                double d_sum = 0;
+                for (std::int64_t k = 0; k < tiles; ++k) d_sum += softmax.d_sum[i * tiles + k];
+                nn::softmax_backward<R>(
+                    {softmax.logits_at(t, i), width}, softmax.log_sum[i],
+                    {softmax.d_mean_at(t, i), width}, static_cast<R>(d_sum),
+                    {scratch.d_mean.data() + (i - rows.first) * kTileStride, width});
+            }
+            mean.backward(heads.y, heads.first_row, rows,
+                          scratch.d_mean.topLeftCorner(rows.size(), tile.width),
+                          heads.d_y[unit.run], first ? nn::Target::Replace : nn::Target::Add);
+        });
+    }
 }
 
 template <class R>
@@ -293,17 +255,25 @@ void StepHeads<R>::losses(const Net<R>& net, std::int32_t b, std::int64_t t, com
         const nn::SparseSlice x{values.indices.data() + start[0], values.values.data() + start[0],
                                 static_cast<std::int32_t>(start[1] - start[0]), tile.first};
         const std::int64_t at = (i - rows.first) * kTileStride;
-        const std::int64_t in_row = i * heads.mean.cols() + tile.first;
         nn::HeadSlice<R> head;
         head.count = tile.width;
-        head.mean = softmax ? heads.mean.data() + in_row : scratch.mean.data() + at;
-        head.d_mean = softmax ? heads.d_mean.data() + in_row : scratch.d_mean.data() + at;
+        if (softmax) {
+            head.mean = heads.softmax.logits_at(t, i);
+            head.d_mean = heads.softmax.d_mean_at(t, i);
+            head.mean_shift = heads.softmax.shift[i];
+        } else {
+            head.mean = scratch.mean.data() + at;
+            head.d_mean = scratch.d_mean.data() + at;
+        }
         if (spec.likelihood != Likelihood::Mse) head.log_scale = scratch.scale.data() + at;
         if (net.index.blocks[b].gate.weight >= 0) head.gate = scratch.gate.data() + at;
         head.measured = measured_from(net.lacks(row.sample, b), tile.first);
         head.weight = static_cast<R>(row.weight);
-        heads.nll[i * static_cast<std::int64_t>(heads.tiles.size()) + t] =
-            slice_loss(spec, head, x);
+        const std::int64_t place = i * static_cast<std::int64_t>(heads.tiles.size()) + t;
+        heads.nll[place] = slice_loss(spec, head, x);
+        if (softmax)
+            heads.softmax.d_sum[place] =
+                nn::slice_sum<R>({head.d_mean, static_cast<std::size_t>(tile.width)});
     }
 }
 
@@ -314,12 +284,10 @@ void StepHeads<R>::one_tile(const Net<R>& net, Phase phase, const GradientGroups
     const BlockIndex& index = net.index.blocks[unit.block];
     const bool softmax = is_softmax(net.options.blocks[unit.block]);
     const Tile tile = heads.tiles[t];
-    HeadTile<R> mean(net, groups, softmax ? LinearIndex{} : index.mean, tile, scratch.branches);
-    HeadTile<R> scale(net, groups, index.log_scale, tile, scratch.branches + 2);
-    HeadTile<R> gate(net, groups, index.gate, tile, scratch.branches + 4);
-    std::int64_t first = 0;
-    do {
-        const comm::Range rows{first, std::min(first + kRowBlock, heads.row_count())};
+    HeadTile<R> mean(net, groups, softmax ? LinearIndex{} : index.mean, tile, scratch.mean_buffers);
+    HeadTile<R> scale(net, groups, index.log_scale, tile, scratch.scale_buffers);
+    HeadTile<R> gate(net, groups, index.gate, tile, scratch.gate_buffers);
+    over_row_blocks(heads.row_count(), [&](comm::Range rows) {
         const auto y = heads.y.middleRows(rows.first, rows.size());
         const auto part = [&](core::Matrix<R>& m) {
             return m.topLeftCorner(rows.size(), tile.width);
@@ -328,24 +296,17 @@ void StepHeads<R>::one_tile(const Net<R>& net, Phase phase, const GradientGroups
         if (scale.exists()) scale.forward(y, part(scratch.scale));
         if (gate.exists()) gate.forward(y, part(scratch.gate));
         losses(net, unit.block, t, rows, scratch);
-        if (phase == Phase::Train) {
-            core::Matrix<R>& d_y = heads.d_y[unit.run];
-            if (mean.exists()) mean.backward(heads, rows, part(scratch.d_mean), d_y);
-            if (scale.exists()) scale.backward(heads, rows, part(scratch.scale), d_y);
-            if (gate.exists()) gate.backward(heads, rows, part(scratch.gate), d_y);
-        }
-        first = rows.last;
-    } while (first < heads.row_count());
-}
-
-template <class R>
-void StepHeads<R>::tiles_of(const Net<R>& net, Phase phase, const GradientGroups<R>& groups,
-                            HeadUnit unit, HeadScratch<R>& scratch) {
-    BlockHeads<R>& heads = blocks_[unit.block];
-    if (phase == Phase::Train) heads.d_y[unit.run].setZero(heads.row_count(), net.top());
-    const comm::Range tiles = heads.runs[unit.run];
-    for (std::int64_t t = tiles.first; t < tiles.last; ++t)
-        one_tile(net, phase, groups, unit, t, scratch);
+        if (phase == Phase::Evaluate) return;
+        auto target = t == heads.runs[unit.run].first ? nn::Target::Replace : nn::Target::Add;
+        const auto backward = [&](HeadTile<R>& head, core::Matrix<R>& d) {
+            if (!head.exists()) return;
+            head.backward(heads.y, heads.first_row, rows, part(d), heads.d_y[unit.run], target);
+            target = nn::Target::Add;
+        };
+        backward(mean, scratch.d_mean);
+        backward(scale, scratch.scale);
+        backward(gate, scratch.gate);
+    });
 }
 
 /// The rows' losses, tile after tile, and the gradients at y, run after run.
@@ -384,17 +345,23 @@ void StepHeads<R>::run(const Net<R>& net, const LossScale& scale, Phase phase,
                        const GradientGroups<R>& groups, std::vector<ChunkState<R>>& states) {
     plan(net, groups);
     collect(net, scale, states);
-    for (std::int32_t b = 0; b < net.block_count(); ++b) {
-        if (!is_softmax(net.options.blocks[b])) continue;
-        const std::int32_t features = net.options.blocks[b].features;
-        blocks_[b].mean.resize(blocks_[b].row_count(), features);
-        blocks_[b].d_mean.resize(blocks_[b].row_count(), features);
-    }
-    softmax_forward(net);
-    over_units([&](HeadUnit unit, HeadScratch<R>& scratch) {
-        tiles_of(net, phase, groups, unit, scratch);
+    const auto tiles_of = [&](HeadUnit unit, HeadScratch<R>& scratch) {
+        const comm::Range run = blocks_[unit.block].runs[unit.run];
+        for (std::int64_t t = run.first; t < run.last; ++t)
+            one_tile(net, phase, groups, unit, t, scratch);
+    };
+    over_units(0, [&](HeadUnit unit, HeadScratch<R>& scratch) {
+        if (is_softmax(net.options.blocks[unit.block]))
+            logits_of(net, groups, unit, scratch);
+        else
+            tiles_of(unit, scratch);
     });
-    if (phase == Phase::Train) softmax_backward(net, groups);
+    normalise_rows(net);
+    over_units(first_softmax_, tiles_of);
+    if (phase == Phase::Train)
+        over_units(first_softmax_, [&](HeadUnit unit, HeadScratch<R>& scratch) {
+            logit_gradients_of(net, groups, unit, scratch);
+        });
     distribute(phase, states);
 }
 

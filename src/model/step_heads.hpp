@@ -6,7 +6,7 @@
 #include "smeta/nn/likelihood.hpp"
 
 #include "cvae_impl.hpp"
-#include "gradient_sum.hpp"
+#include "head_tile.hpp"
 
 /// The decoders' heads and losses, nine tenths of a step's arithmetic: threads run over tiles of
 /// features, each for the rows of all chunks. A row's numbers do not depend on the other rows
@@ -22,10 +22,33 @@ struct DecoderRow {
     double weight = 0;  ///< of its loss in the total
 };
 
-/// Features [first, first + width).
-struct Tile {
-    std::int32_t first = 0;
-    std::int32_t width = 0;
+/// What a softmax over tiles keeps of all rows between its three steps; a tile's rows lie side by
+/// side.
+template <class R>
+struct SoftmaxRows {
+    core::Matrix<R> logits;              ///< (tiles * rows) x width of a tile
+    core::Matrix<R> d_mean;              ///< gradient at log mu, likewise
+    std::vector<nn::SoftmaxPart> parts;  ///< a row: a tile
+    std::vector<double> d_sum;           ///< a row: a tile: sum of d_mean
+    std::vector<double> log_sum;         ///< a row: logarithm of the sum of exp
+    std::vector<R> shift;                ///< a row: from logits to log mu
+
+    void resize(std::int64_t rows, const std::vector<Tile>& tiles) {
+        const auto count = static_cast<std::int64_t>(tiles.size());
+        logits.resize(count * rows, tiles.front().width);
+        d_mean.resize(count * rows, tiles.front().width);
+        parts.resize(count * rows);
+        d_sum.resize(count * rows);
+        log_sum.resize(rows);
+        shift.resize(rows);
+    }
+    std::int64_t rows() const { return std::ssize(shift); }
+    R* logits_at(std::int64_t tile, std::int64_t row) {
+        return logits.data() + (tile * rows() + row) * logits.cols();
+    }
+    R* d_mean_at(std::int64_t tile, std::int64_t row) {
+        return d_mean.data() + (tile * rows() + row) * d_mean.cols();
+    }
 };
 
 /// Heads of one block, rows of all chunks one after the other.
@@ -38,8 +61,8 @@ struct BlockHeads {
     std::vector<DecoderRow> rows;
     core::Matrix<R> y;                 ///< rows x top: the decoder's output
     std::vector<core::Matrix<R>> d_y;  ///< a run: its share of the gradient at y
-    core::Matrix<R> mean, d_mean;      ///< rows x features: softmax heads only
     std::vector<double> nll;           ///< a row: a tile
+    SoftmaxRows<R> softmax;            ///< of softmax heads only
 
     std::int64_t row_count() const { return first_row.back(); }
 };
@@ -48,7 +71,7 @@ struct BlockHeads {
 template <class R>
 struct HeadScratch {
     core::Matrix<R> mean, d_mean, scale, gate;
-    std::vector<core::Matrix<R>> branches[6];
+    HeadBuffers<R> mean_buffers, scale_buffers, gate_buffers;
 };
 
 /// One run of tiles of one block.
@@ -69,22 +92,22 @@ class StepHeads {
     void plan(const Net<R>& net, const GradientGroups<R>& groups);
     void collect(const Net<R>& net, const LossScale& scale, std::vector<ChunkState<R>>& states);
     void find_starts(const ChunkState<R>& s, std::int32_t b, std::int64_t first_entry);
-    void softmax_forward(const Net<R>& net);
-    void softmax_backward(const Net<R>& net, const GradientGroups<R>& groups);
-    void tiles_of(const Net<R>& net, Phase phase, const GradientGroups<R>& groups, HeadUnit unit,
-                  HeadScratch<R>& scratch);
+    void logits_of(const Net<R>& net, const GradientGroups<R>& groups, HeadUnit unit,
+                   HeadScratch<R>& scratch);
+    void normalise_rows(const Net<R>& net);
+    void logit_gradients_of(const Net<R>& net, const GradientGroups<R>& groups, HeadUnit unit,
+                            HeadScratch<R>& scratch);
     void one_tile(const Net<R>& net, Phase phase, const GradientGroups<R>& groups, HeadUnit unit,
                   std::int64_t tile, HeadScratch<R>& scratch);
     void losses(const Net<R>& net, std::int32_t b, std::int64_t tile, comm::Range rows,
                 HeadScratch<R>& scratch);
     void distribute(Phase phase, std::vector<ChunkState<R>>& states);
     template <class Body>
-    void over_units(const Body& body);
-    template <class Body>
-    void over_softmax_rows(const Net<R>& net, const Body& body);
+    void over_units(std::size_t first, const Body& body);
 
     std::vector<BlockHeads<R>> blocks_;
-    std::vector<HeadUnit> units_;
+    std::vector<HeadUnit> units_;  ///< those of softmax blocks last
+    std::size_t first_softmax_ = 0;
     std::vector<HeadScratch<R>> scratch_;
 };
 

@@ -23,7 +23,8 @@ constexpr std::int64_t kDepth = 256;
 /// Up to so many rows of the target do not repay a copy of the panel.
 constexpr std::int64_t kRowsUnpacked = 128;
 
-enum class RightForm { Plain, Transposed };
+/// Packed: by slabs of kDepth rows, in each by panels, in each row after row.
+enum class RightForm { Plain, Transposed, Packed };
 
 /// c (m x n) = start + a b; b is depth x n, or n x depth when transposed.
 template <class R>
@@ -36,6 +37,11 @@ struct Job {
     std::int64_t c_step;
     const R* row;
 };
+
+template <class R>
+std::int64_t panels_of(std::int64_t columns) {
+    return (columns + kPanel<R> - 1) / kPanel<R>;
+}
 
 template <class R, int Vectors, Start S, int Rows>
 void block(std::int64_t depth, Left<R> a, Right<R> b, const R* row, R* c, std::int64_t c_step) {
@@ -77,12 +83,12 @@ void panel_rows(std::int64_t m, std::int64_t depth, Left<R> a, Right<R> b, const
 /// Columns [j, j + width) and rows [p, p + depth) of the right factor side by side, 0 up to the
 /// panel's width.
 template <class R>
-void pack(const Job<R>& job, std::int64_t j, std::int64_t width, std::int64_t p, std::int64_t depth,
-          R* panel) {
+void pack(Right<R> b, RightForm form, std::int64_t j, std::int64_t width, std::int64_t p,
+          std::int64_t depth, R* panel) {
     constexpr int kWidth = kPanel<R>;
-    if (job.form == RightForm::Plain) {
-        const R* from = job.b.data + p * job.b.step + j;
-        for (std::int64_t k = 0; k < depth; ++k, from += job.b.step, panel += kWidth) {
+    if (form == RightForm::Plain) {
+        const R* from = b.data + p * b.step + j;
+        for (std::int64_t k = 0; k < depth; ++k, from += b.step, panel += kWidth) {
             if (width < kWidth) {
                 std::copy_n(from, width, panel);
                 std::fill_n(panel + width, kWidth - width, R(0));
@@ -97,14 +103,14 @@ void pack(const Job<R>& job, std::int64_t j, std::int64_t width, std::int64_t p,
     constexpr int kSize = kVectorSize<R>;
     for (std::int64_t first = 0; first < kWidth; first += kSize) {
         const std::int64_t columns = std::clamp<std::int64_t>(width - first, 0, kSize);
-        const R* from = job.b.data + (j + first) * job.b.step + p;
+        const R* from = b.data + (j + first) * b.step + p;
         std::int64_t k = 0;
         if (columns == kSize)
             for (; k + kSize <= depth; k += kSize)
-                detail::transpose_square(from + k, job.b.step, panel + k * kWidth + first, kWidth);
+                detail::transpose_square(from + k, b.step, panel + k * kWidth + first, kWidth);
         for (; k < depth; ++k)
             for (std::int64_t t = 0; t < kSize; ++t)
-                panel[k * kWidth + first + t] = t < columns ? from[t * job.b.step + k] : R(0);
+                panel[k * kWidth + first + t] = t < columns ? from[t * b.step + k] : R(0);
     }
 }
 
@@ -148,8 +154,10 @@ void slab(const Job<R>& job, std::int64_t p, std::int64_t depth) {
     for (std::int64_t j = 0; j < job.n; j += kWidth) {
         const std::int64_t width = std::min<std::int64_t>(kWidth, job.n - j);
         Right<R> b{job.b.data + p * job.b.step + j, job.b.step};
-        if (!direct || width < kWidth) {
-            pack(job, j, width, p, depth, panel);
+        if (job.form == RightForm::Packed) {
+            b = {job.b.data + p * panels_of<R>(job.n) * kWidth + j * depth, kWidth};
+        } else if (!direct || width < kWidth) {
+            pack(job.b, job.form, j, width, p, depth, panel);
             b = {panel, kWidth};
         }
         if (width == kWidth)
@@ -182,7 +190,63 @@ Start start_of(Target target) {
     return target == Target::Replace ? Start::Zero : Start::Target;
 }
 
+/// a b with a packed b.
+template <class R>
+void multiply_packed(const ConstView<R>& a, const PackedRight<R>& b, const R* row, View<R> c,
+                     Start start) {
+    multiply<R>({{a.data(), a.outerStride(), 1},
+                 {b.data(), 0},
+                 RightForm::Packed,
+                 c.rows(),
+                 c.cols(),
+                 a.cols(),
+                 c.data(),
+                 c.outerStride(),
+                 row},
+                start);
+}
+
+template <class R>
+void pack_all(Right<R> b, RightForm form, std::int64_t depth, std::int64_t columns, R* panel) {
+    for (std::int64_t p = 0; p < depth; p += kDepth)
+        for (std::int64_t j = 0; j < columns; j += kPanel<R>) {
+            const std::int64_t rows = std::min(kDepth, depth - p);
+            pack(b, form, j, std::min<std::int64_t>(kPanel<R>, columns - j), p, rows, panel);
+            panel += rows * kPanel<R>;
+        }
+}
+
 }  // namespace
+
+template <class R>
+void PackedRight<R>::reserve(std::int64_t depth, std::int64_t columns) {
+    const std::int64_t size = depth * panels_of<R>(columns) * kPanel<R>;
+    if (packed_.size() < size) packed_.resize(1, size);
+}
+
+template <class R>
+void PackedRight<R>::assign(const ConstView<R>& b) {
+    reserve(b.rows(), b.cols());
+    pack_all<R>({b.data(), b.outerStride()}, RightForm::Plain, b.rows(), b.cols(), packed_.data());
+}
+
+template <class R>
+void PackedRight<R>::assign_transposed(const ConstView<R>& b) {
+    reserve(b.cols(), b.rows());
+    pack_all<R>({b.data(), b.outerStride()}, RightForm::Transposed, b.cols(), b.rows(),
+                packed_.data());
+}
+
+template <class R>
+void product(const ConstView<R>& a, const PackedRight<R>& b, View<R> c, Target target) {
+    multiply_packed<R>(a, b, nullptr, c, start_of(target));
+}
+
+template <class R>
+void product_plus_row(const ConstView<R>& a, const PackedRight<R>& b, const ConstView<R>& row,
+                      View<R> c) {
+    multiply_packed<R>(a, b, row.data(), c, Start::Row);
+}
 
 template <class R>
 void product(const ConstView<R>& a, const ConstView<R>& b, View<R> c, Target target) {
@@ -262,6 +326,16 @@ void column_sum(const ConstView<R>& x, View<R> sum, Target target) {
     }
 }
 
+template class PackedRight<float>;
+template class PackedRight<double>;
+template void product<float>(const ConstView<float>&, const PackedRight<float>&, View<float>,
+                             Target);
+template void product<double>(const ConstView<double>&, const PackedRight<double>&, View<double>,
+                              Target);
+template void product_plus_row<float>(const ConstView<float>&, const PackedRight<float>&,
+                                      const ConstView<float>&, View<float>);
+template void product_plus_row<double>(const ConstView<double>&, const PackedRight<double>&,
+                                       const ConstView<double>&, View<double>);
 template void product<float>(const ConstView<float>&, const ConstView<float>&, View<float>, Target);
 template void product<double>(const ConstView<double>&, const ConstView<double>&, View<double>,
                               Target);

@@ -70,13 +70,14 @@ void nb_zeros(const HeadSlice<R>& head, R* __restrict nll) {
     R* __restrict log_theta = head.log_scale;
     R* __restrict gate = head.gate;
     const R weight = head.weight;
+    const R shift = head.mean_shift;
     const std::int32_t count = head.count;
     alignas(64) Lane<R> theta;
     for (std::int32_t i = 0; i < count; ++i) theta[i] = exp_of(log_theta[i]);
     if constexpr (I == Inflation::Zero) {
         alignas(64) Lane<R> e, plus, by_u, d_gate;
         for (std::int32_t i = 0; i < count; ++i) {
-            const R l = log_mean[i] - log_theta[i];
+            const R l = (log_mean[i] + shift) - log_theta[i];
             e[i] = exp_below_0(-std::abs(l));
             plus[i] = (l > 0 ? l : R(0)) + log1p_unit(e[i]);
         }
@@ -96,7 +97,7 @@ void nb_zeros(const HeadSlice<R>& head, R* __restrict nll) {
             nll[i] = (g < 0 ? -g : R(0)) - (u > 0 ? u : R(0)) + log_of((1 + eg) * iu);
             by_u[i] = u > 0 ? iu : eu * iu;
             d_gate[i] = by_u[i] - (g < 0 ? ig : eg * ig);
-            e[i] = log_mean[i] > log_theta[i] ? il : e[i] * il;
+            e[i] = log_mean[i] + shift > log_theta[i] ? il : e[i] * il;
         }
         for (std::int32_t i = 0; i < count; ++i) {
             const R by_l = (theta[i] + kThetaOffset<R>)*e[i];
@@ -107,7 +108,7 @@ void nb_zeros(const HeadSlice<R>& head, R* __restrict nll) {
         }
     } else {
         SoftLane<R> l;
-        for (std::int32_t i = 0; i < count; ++i) l.set(i, log_mean[i] - log_theta[i]);
+        for (std::int32_t i = 0; i < count; ++i) l.set(i, (log_mean[i] + shift) - log_theta[i]);
         for (std::int32_t i = 0; i < count; ++i) {
             const R r = theta[i] + kThetaOffset<R>;
             const R by_l = r * l.sigmoid[i];
@@ -132,7 +133,7 @@ struct NbEntries {
         padded = (count + 15) / 16 * 16;
         for (std::int32_t k = 0; k < count; ++k) at[k] = slice.columns[k] - slice.first;
         for (std::int32_t k = 0; k < count; ++k) x[k] = static_cast<R>(slice.values[k]);
-        for (std::int32_t k = 0; k < count; ++k) log_mean[k] = head.mean[at[k]];
+        for (std::int32_t k = 0; k < count; ++k) log_mean[k] = head.mean[at[k]] + head.mean_shift;
         for (std::int32_t k = 0; k < count; ++k) log_theta[k] = head.log_scale[at[k]];
         if constexpr (I == Inflation::Zero)
             for (std::int32_t k = 0; k < count; ++k) gate[k] = head.gate[at[k]];
@@ -241,8 +242,9 @@ double normal(const HeadSlice<R>& head, const SparseSlice& slice) {
     R* __restrict log_sd = head.log_scale;
     R* __restrict gate = head.gate;
     const R weight = head.weight;
+    const R shift = head.mean_shift;
     for (std::int32_t i = 0; i < head.count; ++i) {
-        const R m = S == MeanScale::Log ? exp_of(mean[i]) : mean[i];
+        const R m = S == MeanScale::Log ? exp_of(mean[i] + shift) : mean[i] + shift;
         const R inverse = exp_of(-log_sd[i]);
         const R z = (x[i] - m) * inverse;
         const R lp = -(R(0.5) * z * z + log_sd[i] + kHalfLogTwoPi<R>);
@@ -269,7 +271,8 @@ double squared_error(const HeadSlice<R>& head, const SparseSlice& slice) {
     alignas(64) Lane<R> nll, x;
     spread(head, slice, x);
     for (std::int32_t i = 0; i < head.count; ++i) {
-        const R m = S == MeanScale::Log ? exp_of(head.mean[i]) : head.mean[i];
+        const R shifted = head.mean[i] + head.mean_shift;
+        const R m = S == MeanScale::Log ? exp_of(shifted) : shifted;
         const R difference = m - x[i];
         nll[i] = difference * difference;
         const R slope = 2 * head.weight * difference;
@@ -310,7 +313,7 @@ double squared_error_slice(const HeadSlice<R>& head, const SparseSlice& x, MeanS
 }
 
 template <class R>
-void log_mean_forward(std::span<R> logits, double library, const std::uint8_t* measured) {
+SoftmaxPart softmax_part(std::span<R> logits, const std::uint8_t* measured) {
     constexpr auto kUnmeasured = static_cast<R>(-1e30);
     if (measured != nullptr)
         for (std::size_t i = 0; i < logits.size(); ++i)
@@ -330,16 +333,34 @@ void log_mean_forward(std::span<R> logits, double library, const std::uint8_t* m
         for (std::size_t k = 0; k < count; ++k) part[k] = exp_of(logits[first + k] - largest);
         sum += ordered_sum(part, static_cast<std::int64_t>(count));
     }
-    const auto shift =
-        static_cast<R>(std::log(library) - std::log(sum) - static_cast<double>(largest));
-    for (R& value : logits) value += shift;
+    return {static_cast<double>(largest), sum};
+}
+
+double log_sum_exp(std::span<const SoftmaxPart> parts) {
+    double largest = parts.front().largest;
+    for (const SoftmaxPart& part : parts) largest = std::max(largest, part.largest);
+    double sum = 0;
+    for (const SoftmaxPart& part : parts) sum += part.sum * std::exp(part.largest - largest);
+    return largest + std::log(sum);
 }
 
 template <class R>
-void log_mean_backward(std::span<const R> log_mean, double library, std::span<R> d) {
-    const auto sum = static_cast<R>(ordered_sum(d.data(), static_cast<std::int64_t>(d.size())));
-    const auto log_library = static_cast<R>(std::log(library));
-    for (std::size_t i = 0; i < d.size(); ++i) d[i] -= exp_of(log_mean[i] - log_library) * sum;
+void softmax_backward(std::span<const R> logits, double log_sum, std::span<const R> d, R d_sum,
+                      std::span<R> out) {
+    const auto shift = static_cast<R>(log_sum);
+    for (std::size_t i = 0; i < d.size(); ++i) out[i] = d[i] - exp_of(logits[i] - shift) * d_sum;
+}
+
+template <class R>
+double slice_sum(std::span<const R> values) {
+    return ordered_sum(values.data(), static_cast<std::int64_t>(values.size()));
+}
+
+template <class R>
+void log_mean(std::span<R> logits, double library, const std::uint8_t* measured) {
+    const SoftmaxPart whole = softmax_part(logits, measured);
+    const auto shift = static_cast<R>(std::log(library) - log_sum_exp({&whole, 1}));
+    for (R& value : logits) value += shift;
 }
 
 template <class R>
@@ -360,10 +381,16 @@ template double zero_inflated_gaussian_slice<double>(const HeadSlice<double>&, c
 template double squared_error_slice<float>(const HeadSlice<float>&, const SparseSlice&, MeanScale);
 template double squared_error_slice<double>(const HeadSlice<double>&, const SparseSlice&,
                                             MeanScale);
-template void log_mean_forward<float>(std::span<float>, double, const std::uint8_t*);
-template void log_mean_forward<double>(std::span<double>, double, const std::uint8_t*);
-template void log_mean_backward<float>(std::span<const float>, double, std::span<float>);
-template void log_mean_backward<double>(std::span<const double>, double, std::span<double>);
+template SoftmaxPart softmax_part<float>(std::span<float>, const std::uint8_t*);
+template SoftmaxPart softmax_part<double>(std::span<double>, const std::uint8_t*);
+template void softmax_backward<float>(std::span<const float>, double, std::span<const float>, float,
+                                      std::span<float>);
+template void softmax_backward<double>(std::span<const double>, double, std::span<const double>,
+                                       double, std::span<double>);
+template double slice_sum<float>(std::span<const float>);
+template double slice_sum<double>(std::span<const double>);
+template void log_mean<float>(std::span<float>, double, const std::uint8_t*);
+template void log_mean<double>(std::span<double>, double, const std::uint8_t*);
 template void exponential<float>(std::span<float>);
 template void exponential<double>(std::span<double>);
 

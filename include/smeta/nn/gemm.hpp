@@ -32,6 +32,29 @@ template <class R>
 void product_transposed_right(const ConstView<R>& a, const ConstView<R>& b, View<R> c,
                               Target target = Target::Replace);
 
+/// A right factor laid out as the kernel reads it, once for several products. Buffers are reused.
+template <class R>
+class PackedRight {
+  public:
+    /// For factors of up to depth x columns, so that no later call allocates.
+    void reserve(std::int64_t depth, std::int64_t columns);
+    /// b itself.
+    void assign(const ConstView<R>& b);
+    /// b'.
+    void assign_transposed(const ConstView<R>& b);
+    const R* data() const { return packed_.data(); }
+
+  private:
+    core::Matrix<R> packed_;
+};
+/// As with the factor itself, bit by bit; a's and c's columns are the factor's rows and columns.
+template <class R>
+void product(const ConstView<R>& a, const PackedRight<R>& b, View<R> c,
+             Target target = Target::Replace);
+template <class R>
+void product_plus_row(const ConstView<R>& a, const PackedRight<R>& b, const ConstView<R>& row,
+                      View<R> c);
+
 /// Adds `row` (1 x cols) to every row of x.
 template <class R>
 void add_row(const ConstView<R>& row, View<R> x);

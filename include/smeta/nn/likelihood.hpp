@@ -22,6 +22,7 @@ struct HeadSlice {
     R* gate = nullptr;                       ///< logits of the zero inflation; unused without one
     const std::uint8_t* measured = nullptr;  ///< 0: the feature has no loss; null: all measured
     R weight = 1;
+    R mean_shift = 0;  ///< added to `mean`: from a softmax's logits to log mu
 };
 
 /// The row's entries other than zero in the slice; columns count from `first`.
@@ -53,14 +54,27 @@ double zero_inflated_gaussian_slice(const HeadSlice<R>& head, const SparseSlice&
 template <class R>
 double squared_error_slice(const HeadSlice<R>& head, const SparseSlice& x, MeanScale scale);
 
-/// Logits become log softmax + log library, over the measured features (null: all); others become
-/// -1e30. Local.
+/// Of some logits of a row: the largest, and the sum of exp(logit - largest).
+struct SoftmaxPart {
+    double largest = 0;
+    double sum = 0;
+};
+/// Logits of features that are not measured (null: all are) become -1e30. Local.
 template <class R>
-void log_mean_forward(std::span<R> logits, double library, const std::uint8_t* measured);
-/// `d` (gradient at log mu) becomes the gradient at the logits: d - softmax * sum d. `log_mean` as
-/// the forward left it.
+SoftmaxPart softmax_part(std::span<R> logits, const std::uint8_t* measured);
+/// Logarithm of the sum of exp over all parts of a row, in their order.
+double log_sum_exp(std::span<const SoftmaxPart> parts);
+/// Gradient at some logits of a row: d - softmax * d_sum, with `d` the gradient at log mu and
+/// `d_sum` its sum over the whole row. `out` may be `d`.
 template <class R>
-void log_mean_backward(std::span<const R> log_mean, double library, std::span<R> d);
+void softmax_backward(std::span<const R> logits, double log_sum, std::span<const R> d, R d_sum,
+                      std::span<R> out);
+/// Sum in a fixed order.
+template <class R>
+double slice_sum(std::span<const R> values);
+/// Logits of a whole row become log softmax + log library.
+template <class R>
+void log_mean(std::span<R> logits, double library, const std::uint8_t* measured);
 /// exp of every element.
 template <class R>
 void exponential(std::span<R> values);

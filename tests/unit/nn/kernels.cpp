@@ -103,6 +103,27 @@ TEST(Gemm, BitsOfARowDoNotDependOnTheOtherRows) {
     }
 }
 
+TEST(Gemm, PackedFactorGivesTheSameBits) {
+    for (const std::int64_t n : {1, 48, 70, 131})
+        for (const std::int64_t k : {1, 33, 256, 530}) {
+            const core::MatrixF a = random(20, k, 1).cast<float>();
+            const core::MatrixF b = random(k, n, 2).cast<float>();
+            const core::MatrixF bt = b.transpose();
+            const core::MatrixF row = random(1, n, 3).cast<float>();
+            core::MatrixF expected(20, n);
+            core::MatrixF found(20, n);
+            nn::PackedRight<float> packed;
+            packed.assign(b);
+            nn::product_plus_row<float>(a, b, row, expected);
+            nn::product_plus_row<float>(a, packed, row, found);
+            EXPECT_EQ(found, expected);
+            packed.assign_transposed(bt);
+            nn::product<float>(a, b, expected, nn::Target::Add);
+            nn::product<float>(a, packed, found, nn::Target::Add);
+            EXPECT_EQ(found, expected) << n << " columns, depth " << k;
+        }
+}
+
 TEST(Gemm, NaNReachesItsRowAndColumnOnly) {
     core::MatrixF a = core::MatrixF::Ones(20, 9);
     const core::MatrixF b = core::MatrixF::Zero(9, 50);

@@ -272,14 +272,37 @@ TEST(LogMean, IsLogSoftmaxPlusLogLibraryAndItsGradient) {
         for (const double v : logits) sum += std::exp(v - largest);
         std::vector<double> found = logits;
         std::vector<double> slope = d;
-        nn::log_mean_forward<double>(found, 250, nullptr);
-        nn::log_mean_backward<double>(found, 250, slope);
+        nn::log_mean<double>(found, 250, nullptr);
+        // In two parts, as tiles of a row are.
+        const std::size_t half = count / 2;
+        const std::span<double> all(logits);
+        const nn::SoftmaxPart parts[2] = {nn::softmax_part<double>(all.first(half), nullptr),
+                                          nn::softmax_part<double>(all.subspan(half), nullptr)};
+        const double log_sum = nn::log_sum_exp(parts);
+        EXPECT_NEAR(nn::slice_sum<double>(d), d_sum, 1e-12);
+        nn::softmax_backward<double>(logits, log_sum, d, d_sum, slope);
+        EXPECT_NEAR(log_sum, largest + std::log(sum), 1e-12);
         for (std::size_t i = 0; i < count; ++i) {
             const double log_p = logits[i] - largest - std::log(sum);
             EXPECT_NEAR(found[i], log_p + std::log(250.0), 1e-11);
             EXPECT_NEAR(slope[i], d[i] - std::exp(log_p) * d_sum, 1e-10);
         }
     }
+}
+
+TEST(LogMean, UnmeasuredPartsAndNaN) {
+    std::vector<float> logits(40, 2.0F);
+    const std::vector<std::uint8_t> none(20, 0);
+    const std::span<float> all(logits);
+    nn::SoftmaxPart parts[2] = {nn::softmax_part<float>(all.first(20), none.data()),
+                                nn::softmax_part<float>(all.subspan(20), nullptr)};
+    EXPECT_NEAR(nn::log_sum_exp(parts), 2 + std::log(20.0), 1e-6);
+    std::vector<float> slope(20, 0.0F);
+    nn::softmax_backward<float>(all.first(20), nn::log_sum_exp(parts), slope, 5.0F, slope);
+    for (const float value : slope) EXPECT_NEAR(value, 0, 1e-30);
+    logits[33] = std::nanf("");
+    parts[1] = nn::softmax_part<float>(all.subspan(20), nullptr);
+    EXPECT_TRUE(std::isnan(nn::log_sum_exp(parts)));
 }
 
 TEST(LatentTerms, GoldenKl) {
