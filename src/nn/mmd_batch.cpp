@@ -11,38 +11,91 @@ namespace {
 // More than 16: GCC unrolls shorter loops before it could vectorise them.
 constexpr std::int64_t kPairs = 64;
 
+/// Widths from kFirstShared to kLastShared share exponentials, those from kFirstFlat on a cubic.
+constexpr double kFirstShared = 5;
+constexpr double kLastShared = 100;
+constexpr double kFirstFlat = 1e3;
+/// Below these squared distances no shared power underflows, and the cubic is exact to a float.
+constexpr float kSharedBelow = 500;
+constexpr float kFlatBelow = 40;
+
+/// exp(-d / 2 alpha) of the shared widths are products of three.
+void shared_widths(const float* distance, float* kernel, float* slope) {
+    for (int j = 0; j < kPairs; ++j) {
+        const float e100 = detail::exp_below_0(distance[j] * (-0.5F / 100));
+        const float e35 = detail::exp_below_0(distance[j] * (-0.5F / 35));
+        const float e30 = detail::exp_below_0(distance[j] * (-0.5F / 30));
+        const float e50 = e100 * e100;
+        const float e25 = e50 * e50;
+        const float e20 = e25 * e100;
+        const float e15 = e30 * e30;
+        const float e10 = e15 * e30;
+        const float e5 = e10 * e10;
+        kernel[j] += ((e100 + e35) + (e30 + e25)) + ((e20 + e15) + (e10 + e5));
+        slope[j] +=
+            ((e100 * (1.0F / 100) + e35 * (1.0F / 35)) + (e30 * (1.0F / 30) + e25 * (1.0F / 25))) +
+            ((e20 * (1.0F / 20) + e15 * (1.0F / 15)) + (e10 * (1.0F / 10) + e5 * (1.0F / 5)));
+    }
+}
+
+/// Sum over the flat widths of alpha^-power (-1 / 2 alpha)^order / order!.
+constexpr float flat_coefficient(int order, int power) {
+    double sum = 0;
+    for (const double alpha : kMmdWidths) {
+        if (alpha < kFirstFlat) continue;
+        double term = power == 0 ? 1 : 1 / alpha;
+        for (int k = 1; k <= order; ++k) term *= -0.5 / alpha / k;
+        sum += term;
+    }
+    return static_cast<float>(sum);
+}
+
+void flat_widths(const float* distance, float* kernel, float* slope) {
+    constexpr float k0 = flat_coefficient(0, 0), k1 = flat_coefficient(1, 0),
+                    k2 = flat_coefficient(2, 0), k3 = flat_coefficient(3, 0);
+    constexpr float s0 = flat_coefficient(0, 1), s1 = flat_coefficient(1, 1),
+                    s2 = flat_coefficient(2, 1), s3 = flat_coefficient(3, 1);
+    for (int j = 0; j < kPairs; ++j) {
+        const float d = distance[j];
+        kernel[j] += k0 + d * (k1 + d * (k2 + d * k3));
+        slope[j] += s0 + d * (s1 + d * (s2 + d * s3));
+    }
+}
+
 /// Kernel and slope of kPairs squared distances.
 template <class R>
 void kernel_of(const R* distance, R* kernel, R* slope) {
-    // exp(-60) is below a float's last digit of any later term; up to 0.02 a cubic is exact to it.
+    // exp(-60) is below a float's last digit of any later term.
     constexpr bool kFloat = sizeof(R) == sizeof(float);
     constexpr R kNothing = 60;
-    constexpr R kNear = R(0.02);
-    R smallest = distance[0];
-    R largest = distance[0];
-    for (int j = 1; j < kPairs; ++j) {
-        smallest = distance[j] < smallest ? distance[j] : smallest;
-        largest = distance[j] > largest ? distance[j] : largest;
-    }
+    R low[16], high[16];
+    for (int k = 0; k < 16; ++k) low[k] = high[k] = distance[k];
+    for (int j = 16; j < kPairs; j += 16)
+        for (int k = 0; k < 16; ++k) {
+            low[k] = distance[j + k] < low[k] ? distance[j + k] : low[k];
+            high[k] = distance[j + k] > high[k] ? distance[j + k] : high[k];
+        }
+    const R smallest = *std::min_element(low, low + 16);
+    const R largest = *std::max_element(high, high + 16);
+    const bool shared = kFloat && largest < R(kSharedBelow);
+    const bool flat = kFloat && largest < R(kFlatBelow);
     std::fill_n(kernel, kPairs, R(0));
     std::fill_n(slope, kPairs, R(0));
     for (const double alpha : kMmdWidths) {
         const auto half = static_cast<R>(0.5 / alpha);
         const auto inverse = static_cast<R>(1 / alpha);
         if (kFloat && half * smallest > kNothing) continue;
-        R e[kPairs];
-        if (kFloat && half * largest < kNear) {
-            for (int j = 0; j < kPairs; ++j) {
-                const R x = -half * distance[j];
-                e[j] = 1 + x * (1 + x * (R(0.5) + x * R(1.0 / 6)));
-            }
-        } else {
-            for (int j = 0; j < kPairs; ++j) e[j] = detail::exp_below_0(-half * distance[j]);
-        }
+        if (shared && alpha >= kFirstShared && alpha <= kLastShared) continue;
+        if (flat && alpha >= kFirstFlat) break;
         for (int j = 0; j < kPairs; ++j) {
-            kernel[j] += e[j];
-            slope[j] += e[j] * inverse;
+            const R e = detail::exp_below_0(-half * distance[j]);
+            kernel[j] += e;
+            slope[j] += e * inverse;
         }
+    }
+    if constexpr (kFloat) {
+        if (shared) shared_widths(distance, kernel, slope);
+        if (flat) flat_widths(distance, kernel, slope);
     }
 }
 
@@ -120,10 +173,15 @@ double MmdBatch<R>::row(std::int64_t i, double scale, std::span<R> d_latent,
     for (std::int32_t l = 0; l < width_; ++l) {
         const R* other = components_.data() + l * padded_;
         const R own = other[i];
-        double sum[kPairs] = {};
-        for (std::int64_t first = 0; first < padded_; first += kPairs)
-            for (int j = 0; j < kPairs; ++j)
-                sum[j] += static_cast<double>(factors[first + j] * (own - other[first + j]));
+        double sum[kPairs / 2] = {};
+        for (std::int64_t first = 0; first < padded_; first += kPairs) {
+            const R* here = other + first;
+            const R* factor = factors.data() + first;
+            for (int j = 0; j < kPairs / 2; ++j)
+                sum[j] +=
+                    static_cast<double>(factor[j] * (own - here[j]) +
+                                        factor[j + kPairs / 2] * (own - here[j + kPairs / 2]));
+        }
         double total = 0;
         for (const double part : sum) total += part;
         d_latent[l] += static_cast<R>(-2 * scale * total);

@@ -62,7 +62,7 @@ double mmd_row(const MmdRows<R>& all, const MmdWeights& weights, std::int64_t i,
 
 /// All rows of a mini-batch laid out for many calls of `row`: components and categories side by
 /// side over the rows, so that 64 pairs are computed at once. Kernel terms that cannot change a
-/// float's last digit are skipped, and arguments near 0 take a polynomial.
+/// float's last digit are skipped; others share exponentials and a polynomial (docs/numerics.md).
 template <class R>
 class MmdBatch {
   public:

@@ -375,7 +375,7 @@ template <class R>
 void check_mmd_batch(double tolerance) {
     nn::MmdBatch<R> batch;
     for (const std::int64_t rows : {1, 5, 40, 70})
-        for (const double spread : {1e-3, 1.0, 40.0}) {
+        for (const double spread : {1e-3, 1.0, 4.0, 40.0}) {
             const core::Philox draws(5, core::DrawPurpose::Test);
             std::vector<double> latent;
             std::vector<R> same;
