@@ -9,7 +9,7 @@ namespace smeta::model {
 namespace {
 
 // Features of a first layer whose weight gradients one thread adds up at a time.
-constexpr std::int64_t kFirstFeatures = 240;
+constexpr std::int64_t kFirstFeatures = 2 * nn::kInputBlock;
 
 }  // namespace
 

@@ -114,7 +114,7 @@ void pack(Right<R> b, RightForm form, std::int64_t j, std::int64_t width, std::i
     }
 }
 
-/// A panel narrower than the block: computed in a buffer as wide as the block.
+/// A panel that is no whole number of vectors: computed in a buffer as wide as the block.
 template <class R, Start S>
 void narrow_panel(const Job<R>& job, std::int64_t j, std::int64_t width, std::int64_t depth,
                   Left<R> a, Right<R> b) {
@@ -156,14 +156,17 @@ void slab(const Job<R>& job, std::int64_t p, std::int64_t depth) {
         Right<R> b{job.b.data + p * job.b.step + j, job.b.step};
         if (job.form == RightForm::Packed) {
             b = {job.b.data + p * panels_of<R>(job.n) * kWidth + j * depth, kWidth};
-        } else if (!direct || width < kWidth) {
+        } else if (!direct || width % kVectorSize<R> != 0) {
             pack(job.b, job.form, j, width, p, depth, panel);
             b = {panel, kWidth};
         }
+        const R* row = job.row == nullptr ? nullptr : job.row + j;
         if (width == kWidth)
-            panel_rows<R, kMicroVectors, S>(job.m, depth, a, b,
-                                            job.row == nullptr ? nullptr : job.row + j, job.c + j,
-                                            job.c_step);
+            panel_rows<R, kMicroVectors, S>(job.m, depth, a, b, row, job.c + j, job.c_step);
+        else if (width == 2 * kVectorSize<R>)
+            panel_rows<R, 2, S>(job.m, depth, a, b, row, job.c + j, job.c_step);
+        else if (width == kVectorSize<R>)
+            panel_rows<R, 1, S>(job.m, depth, a, b, row, job.c + j, job.c_step);
         else
             narrow_panel<R, S>(job, j, width, depth, a, b);
     }

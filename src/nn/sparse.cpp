@@ -1,77 +1,116 @@
 #include "smeta/nn/sparse.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
 
+#include "smeta/core/error.hpp"
+
+#include "micro_kernel.hpp"
 #include "vector_math.hpp"
 
 namespace smeta::nn {
 
 namespace {
 
-constexpr Eigen::Index kBlock = 64;
+using detail::kVectorSize;
+using detail::load;
+using detail::store;
 
-/// out[0 .. kBlock) = (or +=) sum over entries of value * base[index * stride + ...], with the sums
-/// in registers.
+/// Vectors of a row that are in registers at once.
+constexpr int kVectors = 8;
+
+/// Entries [begin, end) of one row, columns counted from `first`.
 template <class R>
-void gather_block(const std::int32_t* index, const R* value, std::int64_t count, const R* base,
-                  Eigen::Index stride, R* out, Target target) {
-    using Block = Eigen::Array<R, 16, 1>;
-    using BlockMap = Eigen::Map<const Block>;
-    Block a = Block::Zero(), b = Block::Zero(), c = Block::Zero(), d = Block::Zero();
-    if (target == Target::Add) {
-        a = BlockMap(out);
-        b = BlockMap(out + 16);
-        c = BlockMap(out + 32);
-        d = BlockMap(out + 48);
+struct Entries {
+    const std::int32_t* column;
+    const R* value;
+    std::int64_t count;
+    std::int64_t first;
+};
+
+/// out[0 .. kVectors vectors) += sum over entries of value * base[(column - first) * step ..).
+template <class R>
+void gather_block(const Entries<R>& x, const R* base, Eigen::Index step, R* out) {
+    typename detail::Vector<R>::Type sum[kVectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) sum[v] = load(out + v * kVectorSize<R>);
+    for (std::int64_t i = 0; i < x.count; ++i) {
+        const R* from = base + (x.column[i] - x.first) * step;
+        const auto factor = detail::broadcast(x.value[i]);
+#pragma GCC unroll 8
+        for (int v = 0; v < kVectors; ++v) sum[v] += factor * load(from + v * kVectorSize<R>);
     }
-    for (std::int64_t i = 0; i < count; ++i) {
-        const R* from = base + index[i] * stride;
-        const R factor = value[i];
-        a += factor * BlockMap(from);
-        b += factor * BlockMap(from + 16);
-        c += factor * BlockMap(from + 32);
-        d += factor * BlockMap(from + 48);
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) store(out + v * kVectorSize<R>, sum[v]);
+}
+
+/// base[(column - first) * step ..) += value * from[0 .. kVectors vectors) for every entry.
+template <class R>
+void scatter_block(const Entries<R>& x, const R* from, R* base, Eigen::Index step) {
+    typename detail::Vector<R>::Type row[kVectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) row[v] = load(from + v * kVectorSize<R>);
+    for (std::int64_t i = 0; i < x.count; ++i) {
+        R* to = base + (x.column[i] - x.first) * step;
+        const auto factor = detail::broadcast(x.value[i]);
+#pragma GCC unroll 8
+        for (int v = 0; v < kVectors; ++v)
+            store(to + v * kVectorSize<R>, load(to + v * kVectorSize<R>) + factor * row[v]);
     }
-    Block::Map(out) = a;
-    Block::Map(out + 16) = b;
-    Block::Map(out + 32) = c;
-    Block::Map(out + 48) = d;
 }
 
 template <class R>
-void gather(const std::int32_t* index, const R* value, std::int64_t count, const ConstView<R>& from,
-            R* out, Target target) {
+void gather(const Entries<R>& x, const ConstView<R>& from, R* out) {
+    constexpr Eigen::Index kBlock = kVectors * kVectorSize<R>;
     Eigen::Index first = 0;
     for (; first + kBlock <= from.cols(); first += kBlock)
-        gather_block(index, value, count, from.data() + first, from.outerStride(), out + first,
-                     target);
-    const Eigen::Index rest = from.cols() - first;
-    if (rest == 0) return;
-    if (target == Target::Replace) std::fill_n(out + first, rest, R(0));
-    for (std::int64_t i = 0; i < count; ++i) {
-        const R* row = from.data() + index[i] * from.outerStride() + first;
-        for (Eigen::Index c = 0; c < rest; ++c) out[first + c] += value[i] * row[c];
+        gather_block(x, from.data() + first, from.outerStride(), out + first);
+    if (first == from.cols()) return;
+    for (std::int64_t i = 0; i < x.count; ++i) {
+        const R* row = from.data() + (x.column[i] - x.first) * from.outerStride();
+        for (Eigen::Index c = first; c < from.cols(); ++c) out[c] += x.value[i] * row[c];
     }
 }
 
 template <class R>
-void fill_columns(LayerInput<R>& input) {
-    input.column_start.assign(static_cast<std::size_t>(input.cols) + 1, 0);
-    for (const std::int32_t c : input.column) ++input.column_start[static_cast<std::size_t>(c) + 1];
-    std::partial_sum(input.column_start.begin(), input.column_start.end(),
-                     input.column_start.begin());
-    input.row.resize(input.column.size());
-    input.by_column.resize(input.column.size());
-    std::vector<std::int64_t>& next = input.next;
-    next.assign(input.column_start.begin(), input.column_start.end() - 1);
-    for (std::int64_t r = 0; r < input.rows; ++r)
-        for (std::int64_t i = input.row_start[r]; i < input.row_start[r + 1]; ++i) {
-            const std::int64_t to = next[static_cast<std::size_t>(input.column[i])]++;
-            input.row[to] = static_cast<std::int32_t>(r);
-            input.by_column[to] = input.by_row[i];
+void scatter(const Entries<R>& x, const R* from, View<R> to) {
+    constexpr Eigen::Index kBlock = kVectors * kVectorSize<R>;
+    Eigen::Index first = 0;
+    for (; first + kBlock <= to.cols(); first += kBlock)
+        scatter_block(x, from + first, to.data() + first, to.outerStride());
+    if (first == to.cols()) return;
+    for (std::int64_t i = 0; i < x.count; ++i) {
+        R* row = to.data() + (x.column[i] - x.first) * to.outerStride();
+        for (Eigen::Index c = first; c < to.cols(); ++c) row[c] += x.value[i] * from[c];
+    }
+}
+
+template <class R>
+std::int64_t blocks_of(const LayerInput<R>& input) {
+    return (input.cols + kInputBlock - 1) / kInputBlock;
+}
+
+template <class R>
+void find_blocks(const core::CsrView& values, LayerInput<R>& input) {
+    const std::int64_t blocks = blocks_of(input);
+    input.block_start.resize(static_cast<std::size_t>((blocks + 1) * input.rows));
+    for (std::int64_t r = 0; r < input.rows; ++r) {
+        std::int64_t* start = input.block_start.data() + r;
+        const std::int64_t end = values.indptr[r + 1] - values.indptr[0];
+        std::int64_t i = values.indptr[r] - values.indptr[0];
+        for (std::int64_t b = 0; b < blocks; ++b, start += input.rows) {
+            *start = i;
+            while (i < end && input.column[i] < (b + 1) * kInputBlock) ++i;
         }
+        *start = end;
+    }
+}
+
+/// Row r's entries in block b, as rows from `first` of a matrix.
+template <class R>
+Entries<R> entries_of(const LayerInput<R>& x, std::int64_t b, std::int64_t r, std::int64_t first) {
+    const std::int64_t begin = x.block_start[b * x.rows + r];
+    return {x.column.data() + begin, x.value.data() + begin,
+            x.block_start[(b + 1) * x.rows + r] - begin, first};
 }
 
 }  // namespace
@@ -98,26 +137,22 @@ void prepare_input(const core::CsrView& values, Transform transform, LayerInput<
         }
         return;
     }
-    input.row_start.resize(static_cast<std::size_t>(values.rows) + 1);
-    for (std::int64_t r = 0; r <= values.rows; ++r)
-        input.row_start[r] = values.rows == 0 ? 0 : values.indptr[r] - values.indptr[0];
-    input.column.assign(values.indices.begin(), values.indices.begin() + nnz);
-    input.by_row.resize(static_cast<std::size_t>(nnz));
+    input.column = values.indices.first(static_cast<std::size_t>(nnz));
+    input.value.resize(static_cast<std::size_t>(nnz));
     if (transform == Transform::None)
-        for (std::int64_t i = 0; i < nnz; ++i) input.by_row[i] = static_cast<R>(values.values[i]);
+        for (std::int64_t i = 0; i < nnz; ++i) input.value[i] = static_cast<R>(values.values[i]);
     else
-        for (std::int64_t i = 0; i < nnz; ++i) input.by_row[i] = seen(values.values[i]);
-    fill_columns(input);
+        for (std::int64_t i = 0; i < nnz; ++i) input.value[i] = seen(values.values[i]);
+    find_blocks(values, input);
 }
 
 template <class R>
 void input_forward(const LayerInput<R>& x, const ConstView<R>& w, View<R> y) {
     if (x.is_dense) return product<R>(x.dense, w, y);
-    for (std::int64_t r = 0; r < x.rows; ++r) {
-        const std::int64_t first = x.row_start[r];
-        gather(x.column.data() + first, x.by_row.data() + first, x.row_start[r + 1] - first, w,
-               y.data() + r * y.outerStride(), Target::Replace);
-    }
+    y.setZero();
+    for (std::int64_t b = 0; b < blocks_of(x); ++b)
+        for (std::int64_t r = 0; r < x.rows; ++r)
+            gather(entries_of(x, b, r, 0), w, y.data() + r * y.outerStride());
 }
 
 template <class R>
@@ -125,10 +160,13 @@ void input_backward(const LayerInput<R>& x, const ConstView<R>& dy, std::int64_t
                     Target target) {
     if (x.is_dense)
         return product_transposed_left<R>(x.dense.middleCols(first, dw.rows()), dy, dw, target);
-    for (std::int64_t c = 0; c < dw.rows(); ++c) {
-        const std::int64_t begin = x.column_start[first + c];
-        gather(x.row.data() + begin, x.by_column.data() + begin,
-               x.column_start[first + c + 1] - begin, dy, dw.data() + c * dw.outerStride(), target);
+    core::check(first % kInputBlock == 0, "features begin with a block");
+    for (std::int64_t done = 0; done < dw.rows(); done += kInputBlock) {
+        const std::int64_t b = (first + done) / kInputBlock;
+        View<R> block = dw.middleRows(done, std::min(kInputBlock, dw.rows() - done));
+        if (target == Target::Replace) block.setZero();
+        for (std::int64_t r = 0; r < x.rows; ++r)
+            scatter(entries_of(x, b, r, first + done), dy.data() + r * dy.outerStride(), block);
     }
 }
 
