@@ -9,9 +9,10 @@ namespace smeta::model::detail {
 namespace {
 
 // The heads' tiles for 128 rows, their weights in two layouts and their gradients fit into a
-// second-level cache of 2 MiB. The width is a whole number of the product's panels; rows of a tile
-// are an odd number of cache lines apart.
+// second-level cache of 2 MiB. Tiles of a block are equally wide up to a strip, one vector of the
+// product; rows of a tile are an odd number of cache lines apart.
 constexpr std::int32_t kTileWidth = 240;
+constexpr std::int32_t kStrip = 16;
 constexpr std::int32_t kTileStride = kTileWidth + 32;
 constexpr std::int64_t kRowBlock = 128;
 constexpr std::int32_t kRuns = 8;
@@ -81,9 +82,13 @@ void StepHeads<R>::plan(const Net<R>& net, const GradientGroups<R>& groups) {
             if (is_softmax(spec) != softmax) continue;
             BlockHeads<R>& heads = blocks_[b];
             const std::int32_t count = (spec.features + kTileWidth - 1) / kTileWidth;
-            const std::int32_t width = ((spec.features + count - 1) / count + 15) / 16 * 16;
-            for (std::int32_t first = 0; first < spec.features; first += width)
-                heads.tiles.push_back({first, std::min(width, spec.features - first)});
+            const std::int32_t strips = (spec.features + kStrip - 1) / kStrip;
+            for (std::int32_t t = 0; t < count; ++t) {  // the widest first
+                const comm::Range mine = comm::even_share(strips, count, t);
+                const auto first = static_cast<std::int32_t>(mine.first * kStrip);
+                const auto last = static_cast<std::int32_t>(mine.last * kStrip);
+                heads.tiles.push_back({first, std::min(last, spec.features) - first});
+            }
             const auto tiles = static_cast<std::int32_t>(heads.tiles.size());
             for (std::int32_t run = 0; run < std::min(kRuns, tiles); ++run) {
                 heads.runs.push_back(comm::even_share(tiles, std::min(kRuns, tiles), run));
