@@ -17,6 +17,8 @@ namespace smeta::io {
 
 namespace {
 
+constexpr std::size_t kLongestName = 1000;
+
 /// Which columns of the table are what.
 struct Layout {
     std::optional<std::size_t> spot;
@@ -60,10 +62,17 @@ Layout read_layout(const std::string& path, std::vector<std::string> header,
         throw core::ConfigError(
             fmt::format("'{}' is no regular expression: {}", columns, error.what()));
     }
-    for (std::size_t i = 0; i < layout.header.size(); ++i)
+    for (std::size_t i = 0; i < layout.header.size(); ++i) {
+        // std::regex recurses a few frames a character.
+        if (!columns.empty() && layout.header[i].size() > kLongestName)
+            throw core::FormatError(
+                {path, fmt::format("header, column {}", i + 1),
+                 fmt::format("names of at most {} characters to search in", kLongestName),
+                 fmt::format("one of {}", layout.header[i].size()), ""});
         if (columns.empty() ? !is_position(layout.header[i])
                             : std::regex_search(layout.header[i], pattern))
             layout.features.push_back(i);
+    }
     if (layout.features.empty())
         throw core::FormatError(
             {path, "header", "at least one feature column",

@@ -63,6 +63,13 @@ TEST(SmTable, RowsJoinedBySpotName) {
     EXPECT_THROW(read_sm_table(path, {"(", {}, {}}), core::ConfigError);
 }
 
+TEST(SmTable, NameTooLongToBeSearched) {
+    const test::TemporaryFolder folder;
+    const std::string path =
+        write_text(folder / "a.csv", "x,y," + std::string(1'000'000, 'a') + "\n1,2,3\n");
+    EXPECT_THROW(read_sm_table(path, {"(a|b)*c", {}, {}}), core::FormatError);
+}
+
 TEST(SmTable, RefusesWhatIsNoTable) {
     const test::TemporaryFolder folder;
     const auto refused = [&](const std::string& text) {
