@@ -252,11 +252,14 @@ void Trainer::train_step(std::int64_t step) {
     if (!std::isfinite(terms.total) || !std::isfinite(norm))
         stop_on_numbers(rows, step, terms.total, norm);
     const double clip = options_.train.gradient_clip;
+    const double clipped = clip > 0 && norm > clip ? clip / norm : 1.0;
     learning_rate_ = scheduled_rate(options_.train, adam_.steps(),
                                     state_.horizon_epochs * training_.plan->steps());
+    // The published optimiser sees the loss divided once more by the mini-batch's rows, which its
+    // epsilon feels.
     adam_.update(cvae_->values(), cvae_->gradient(),
                  {.learning_rate = learning_rate_, .weight_decay = options_.train.weight_decay},
-                 clip > 0 && norm > clip ? clip / norm : 1.0);
+                 clipped / static_cast<double>(options_.train.batch_size));
     add_terms(state_.sums, terms);
     state_.sums.grad_norm += norm;
 }
