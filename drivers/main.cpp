@@ -139,14 +139,14 @@ int run(const comm::Comm& comm, int argc, char** argv) {
 struct Outcome {
     int exit_code = 0;
     std::string message;
-    bool may_finalise = true;
+    bool in_step = true;  ///< with the other ranks, as far as this one knows
 };
 
 // The only catch of the executable.
 Outcome run_and_catch(const comm::Comm& comm, int argc, char** argv) {
     try {
         return {run(comm, argc, argv), ""};
-    } catch (const io::ParallelWriteError& error) {
+    } catch (const comm::OutOfStepError& error) {
         return {error.exit_code(), error.what(), false};
     } catch (const core::Error& error) {
         return {error.exit_code(), error.what()};
@@ -181,13 +181,14 @@ int main(int argc, char** argv) {
     constexpr double kPatienceSeconds = 20;
     const double patience =
         outcome.exit_code == 0 ? std::numeric_limits<double>::infinity() : kPatienceSeconds;
-    const auto agreed = comm.max_within(outcome.exit_code, patience);
+    const auto agreed =
+        outcome.in_step ? comm.max_within(outcome.exit_code, patience) : std::nullopt;
     if (!agreed) {
         if (!comm.is_root())
             fmt::print(stderr, "smeta: error on rank {}: {}\n", comm.rank(), outcome.message);
         comm.abort(outcome.exit_code);
     }
     // The ranks came together once more, so that rank 0's message is out before the job ends.
-    if (!outcome.may_finalise) comm.abort(outcome.exit_code);
+    if (io::h5_is_broken()) comm.abort(*agreed);
     return *agreed;
 }

@@ -274,7 +274,12 @@ FileEntry CommitBatch::State::write_piece(const comm::Comm& section, const std::
     });
     // Writers fail together; those that have no row in this file learn of it here.
     section.all_or_throw([&] {
-        if (joins) io::write_h5mu(writers, temporary, part);
+        try {
+            if (joins) io::write_h5mu(writers, temporary, part);
+        } catch (const comm::OutOfStepError&) {
+            remove_quietly({temporary});  // rank 0 will not come to it
+            throw;
+        }
     });
     FileEntry entry;
     section.root_or_throw([&] { entry = detail::finish_file(temporary, relative, piece.size()); });

@@ -295,6 +295,8 @@ void Comm::all_or_throw(const std::function<void()>& work) const {
     int exit_code = core::kExitInternal;
     try {
         work();
+    } catch (const OutOfStepError&) {
+        throw;
     } catch (const core::Error& error) {
         mine = std::current_exception();
         message = error.what();

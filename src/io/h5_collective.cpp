@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 
 #include <fmt/format.h>
 #include <mpi.h>
@@ -10,6 +11,36 @@
 namespace smeta::io {
 
 using detail::H5Id;
+
+void detail::H5FileState::vote(const std::string& problem) {
+    // A rank that failed gives the others some seconds; they wait for it as long as they work.
+    constexpr double kPatienceSeconds = 20;
+    const bool here = failed || !problem.empty();
+    const auto anywhere = communicator->max_within(
+        here ? 1 : 0, here ? kPatienceSeconds : std::numeric_limits<double>::infinity());
+    if (anywhere == 0) return;
+    const std::string_view reason =
+        !problem.empty() ? std::string_view(problem)
+                         : (here ? "an earlier write failed" : "a write failed on another rank");
+    const std::string message = fmt::format("cannot write {}: {}", path, reason);
+    failed = true;
+    if (!anywhere) throw comm::OutOfStepError(message);
+    throw ParallelWriteError(message);
+}
+
+void H5File::together(const std::function<void()>& work) const {
+    core::check(state_->communicator.has_value(), "the file was opened with a communicator");
+    std::string problem;
+    try {
+        work();
+    } catch (const core::FormatError& error) {
+        // The file is our own: what cannot be read was not written.
+        problem = fmt::format("{}: {}", error.problem().object, error.problem().found);
+    } catch (const std::exception& error) {
+        problem = error.what();
+    }
+    state_->vote(problem);
+}
 
 namespace {
 
@@ -33,8 +64,8 @@ std::int64_t rows_per_call(const H5Dataset& dataset, std::span<const std::int64_
 
 }  // namespace
 
-int H5Dataset::write_collective_part(std::int64_t first, std::int64_t last, const void* values,
-                                     std::string& message) {
+std::string H5Dataset::write_collective_part(std::int64_t first, std::int64_t last,
+                                             const void* values) {
     const Block block = rows_block(first, last);
     H5Id file_space(H5Dget_space(id_.get()));
     std::int64_t elements = 1;
@@ -55,17 +86,14 @@ int H5Dataset::write_collective_part(std::int64_t first, std::int64_t last, cons
     H5Pset_dxpl_mpio(transfer.get(), H5FD_MPIO_COLLECTIVE);
     const H5Id memory_type = detail::make_type(type_);
     if (H5Dwrite(id_.get(), memory_type.get(), memory_space.get(), file_space.get(), transfer.get(),
-                 values) < 0) {
-        message = detail::take_error_stack();
-        return 1;
-    }
+                 values) < 0)
+        return detail::take_write_problem();
     std::uint32_t local_cause = 0;
     std::uint32_t global_cause = 0;
     H5Pget_mpio_no_collective_cause(transfer.get(), &local_cause, &global_cause);
-    if (local_cause == 0 && global_cause == 0) return 0;
-    message = fmt::format("the write was not collective (cause {} here, {} anywhere)", local_cause,
-                          global_cause);
-    return 1;
+    if (local_cause == 0 && global_cause == 0) return {};
+    return fmt::format("the write was not collective (cause {} here, {} anywhere)", local_cause,
+                       global_cause);
 }
 
 void H5Dataset::write_collective(H5Type type, std::int64_t first, std::int64_t last,
@@ -97,15 +125,9 @@ void H5Dataset::write_collective(H5Type type, std::int64_t first, std::int64_t l
     std::int64_t from = first;
     for (std::int64_t round = 0; round < rounds; ++round) {
         const std::int64_t to = round < my_rounds ? std::min(last, (from / step + 1) * step) : from;
-        std::string message;
-        const std::int32_t failed = write_collective_part(
-            from, to, bytes + (from - first) * row_elements * element_bytes, message);
-        if (comm.allreduce(failed, comm::ReduceOp::Max) != 0) {
-            state_->failed = true;
-            throw ParallelWriteError(fmt::format(
-                "cannot write {} to {}: {}", path_, file(),
-                message.empty() ? std::string("the write failed on another rank") : message));
-        }
+        const std::string problem =
+            write_collective_part(from, to, bytes + (from - first) * row_elements * element_bytes);
+        state_->vote(problem.empty() ? problem : fmt::format("{}: {}", path_, problem));
         from = to;
     }
 }

@@ -1,4 +1,5 @@
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <mutex>
@@ -27,6 +28,26 @@ void initialise() {
     });
 }
 
+namespace {
+
+std::atomic<bool> library_broken{false};
+
+/// HDF5's drivers describe a refused call as "..., errno = 28, error message = 'No space left on
+/// device', buf = 0x..., ...".
+std::string system_reason(const std::string& text) {
+    constexpr std::string_view kBefore = "error message = '";
+    const auto at = text.find(kBefore);
+    if (at == std::string::npos) return {};
+    const auto first = at + kBefore.size();
+    return text.substr(first, text.find('\'', first) - first);
+}
+
+}  // namespace
+
+void note_broken() noexcept {
+    library_broken = true;
+}
+
 std::string take_error_stack() {
     std::vector<std::string> lines;
     const H5E_walk2_t collect = [](unsigned, const H5E_error2_t* error, void* data) -> herr_t {
@@ -44,15 +65,23 @@ std::string take_error_stack() {
     return text;
 }
 
+std::string take_write_problem() {
+    const std::string text = take_error_stack();
+    const std::string reason = system_reason(text);
+    return reason.empty() ? text : reason;
+}
+
 void throw_io_error(const std::string& file, std::string_view what) {
-    throw core::IoError(fmt::format("cannot {} {}: {}", what, file, take_error_stack()));
+    throw core::IoError(fmt::format("cannot {} {}: {}", what, file, take_write_problem()));
 }
 
 H5FileState::~H5FileState() {
     // After a failed collective write closing can crash: the identifier is left to the end of the
     // process.
     const bool broken = failed && communicator.has_value();
-    if (id >= 0 && !broken) H5Fclose(id);
+    if (id < 0) return;
+    if (broken || H5Fclose(id) < 0) note_broken();
+    H5Eclear2(H5E_DEFAULT);
 }
 
 void H5FileState::fail(std::string_view what) {
@@ -157,6 +186,10 @@ std::shared_ptr<H5FileState> open_state(const std::string& path, unsigned flags,
 
 }  // namespace
 
+bool h5_is_broken() noexcept {
+    return detail::library_broken;
+}
+
 bool is_hdf5(const std::string& path) {
     detail::initialise();
     const bool result = H5Fis_hdf5(path.c_str()) > 0;
@@ -218,12 +251,21 @@ void H5File::close() {
                          H5F_OBJ_DATATYPE | H5F_OBJ_LOCAL;
     core::check(H5Fget_obj_count(state.id, objects) == 0,
                 "groups and datasets are gone before their file is closed");
-    if (state.failed)
-        throw core::IoError(fmt::format("cannot write {}: an earlier write failed", state.path));
-    if (state.writable) checked_write(state, H5Fflush(state.id, H5F_SCOPE_GLOBAL), "write");
-    const hid_t id = state.id;
+    // The results of calls are votes where all ranks make them.
+    const auto checked = [&](bool fine, const std::string& known = {}) {
+        if (!state.communicator && fine) return;
+        std::string text;
+        if (!fine) text = known.empty() ? detail::take_write_problem() : known;
+        if (state.communicator) return state.vote(text);
+        state.failed = true;
+        throw core::IoError(fmt::format("cannot write {}: {}", state.path, text));
+    };
+    checked(!state.failed, "an earlier write failed");
+    if (state.writable) checked(H5Fflush(state.id, H5F_SCOPE_GLOBAL) >= 0);
+    const bool closed = H5Fclose(state.id) >= 0;
+    if (!closed) detail::note_broken();
     state.id = -1;
-    checked_write(state, H5Fclose(id), "close");
+    checked(closed);
     state_.reset();
 }
 

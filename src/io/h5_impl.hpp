@@ -20,8 +20,14 @@ void register_lzf();
 
 /// The messages on HDF5's error stack, outermost first, and clears it.
 std::string take_error_stack();
+/// The same of a failed write: the system's reason alone ("No space left on device") if there is
+/// one.
+std::string take_write_problem();
 
-/// A failed call: text of the stack is appended. Local.
+/// From here on h5_is_broken().
+void note_broken() noexcept;
+
+/// A failed call: its problem is appended. Local.
 [[noreturn]] void throw_io_error(const std::string& file, std::string_view what);
 
 struct H5FileState {
@@ -36,6 +42,8 @@ struct H5FileState {
     H5FileState& operator=(const H5FileState&) = delete;
     ~H5FileState();
     [[noreturn]] void fail(std::string_view what);
+    /// What this rank met, empty if nothing: throws as H5File::together. Collective.
+    void vote(const std::string& problem);
 };
 
 /// Fails as a write: marks the file and throws IoError.

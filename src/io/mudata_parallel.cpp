@@ -1,6 +1,7 @@
 #include "smeta/io/mudata_parallel.hpp"
 
 #include <numeric>
+#include <optional>
 
 #include "smeta/core/error.hpp"
 #include "smeta/io/anndata.hpp"
@@ -81,31 +82,38 @@ void create_x(H5Group& group, const MatrixValues& mine, const Part& part) {
     x.create_dataset("indptr", type, std::span(&pointers, 1), detail::sparse_storage(pointers));
 }
 
-void fill_x(const comm::Comm& comm, H5Group group, const MatrixValues& mine, const Part& part) {
+/// A dataset of a file that is open on all ranks. Collective.
+H5Dataset open_together(const H5File& file, const std::string& group, const std::string& name) {
+    std::optional<H5Dataset> dataset;
+    file.together([&] { dataset = file.root().group(group).dataset(name); });
+    return std::move(*dataset);
+}
+
+void fill_x(const comm::Comm& comm, const H5File& file, const std::string& modality,
+            const MatrixValues& mine, const Part& part) {
     if (const auto* dense = std::get_if<core::MatrixF>(&mine)) {
         if (part.rows == 0 || dense->cols() == 0) return;
-        group.dataset("X").write_rows_collective(
-            part.first_row, part.first_row + dense->rows(),
-            std::span<const float>(dense->data(), static_cast<std::size_t>(dense->size())));
+        open_together(file, modality, "X")
+            .write_rows_collective(
+                part.first_row, part.first_row + dense->rows(),
+                std::span<const float>(dense->data(), static_cast<std::size_t>(dense->size())));
         return;
     }
     const auto& csr = std::get<core::CountsCsr>(mine);
-    const H5Group x = group.group("X");
-    const std::int64_t last_value = part.first_value + csr.nnz();
-    x.dataset("data").write_rows_collective(part.first_value, last_value,
-                                            std::span<const float>(csr.values));
+    const auto write = [&](const char* name, std::int64_t first, auto numbers) {
+        const auto last = first + static_cast<std::int64_t>(numbers.size());
+        open_together(file, modality + "/X", name).write_rows_collective(first, last, numbers);
+    };
+    write("data", part.first_value, std::span<const float>(csr.values));
     const H5Type type = detail::index_type(part.values);
-    detail::with_index_type(type, std::span(csr.indices), [&](auto numbers) {
-        x.dataset("indices").write_rows_collective(part.first_value, last_value, numbers);
-    });
+    detail::with_index_type(type, std::span(csr.indices),
+                            [&](auto numbers) { write("indices", part.first_value, numbers); });
     std::vector<std::int64_t> pointers(csr.indptr.begin(), csr.indptr.end());
     for (std::int64_t& pointer : pointers) pointer += part.first_value;
     // A rank's last pointer is the next one's first: the last rank alone writes the end.
     if (comm.rank() + 1 != comm.size()) pointers.pop_back();
-    const std::int64_t last_pointer = part.first_row + static_cast<std::int64_t>(pointers.size());
-    detail::with_index_type(type, std::span<const std::int64_t>(pointers), [&](auto numbers) {
-        x.dataset("indptr").write_rows_collective(part.first_row, last_pointer, numbers);
-    });
+    detail::with_index_type(type, std::span<const std::int64_t>(pointers),
+                            [&](auto numbers) { write("indptr", part.first_row, numbers); });
 }
 
 }  // namespace
@@ -148,7 +156,7 @@ void write_h5mu(const comm::Comm& comm, const std::string& path, const MuData& m
     H5File file = H5File::open_writable(path, comm);
     for (std::size_t m = 0; m < parts.size(); ++m) {
         const auto& [name, data] = mine.modalities[m];
-        if (data.x) fill_x(comm, file.root().group("mod/" + name), *data.x, parts[m]);
+        if (data.x) fill_x(comm, file, "mod/" + name, *data.x, parts[m]);
     }
     file.close();
 }

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from smeta_cli import check, differing, digest, digests, main
+from smeta_cli import check, differing, digest, digests, limited, main
 
 SPOTS = 300_000
 FILE_ROWS = 262_144
@@ -89,6 +89,16 @@ def check_estimate(what, plan, found):
     check(found <= plan <= 2 * found, f"{what}: planned {plan:.0f} MiB, found {found:.0f} MiB")
 
 
+def check_failures(smeta, atlas):
+    """One rank cannot write its part of the first file: both end, and nothing is left."""
+    before = digests(atlas, ["manifest.json", "registry.h5"])
+    for rank in (0, 1):
+        err = limited(smeta, rank, 60_000, "reassign", "--atlas", atlas, np=2)
+        check("smeta: error" in err and "cannot write" in err and "Signal:" not in err, f"rank {rank} fails:\n{err}")
+        check(digests(atlas, ["manifest.json", "registry.h5"]) == before, f"rank {rank} fails: another atlas")
+        check(not list(atlas.glob("joint/*")), f"rank {rank} fails: files are left")
+
+
 def check_files(atlas, plan_of_disk):
     (entry,) = json.loads((atlas / "manifest.json").read_text())["samples"].values()
     files = entry["stages"]["joint"]["files"]
@@ -118,6 +128,7 @@ def body(smeta, folder):
         measured(smeta, folder, 2, command, ["--atlas", two])
     shutil.copytree(two, one)
 
+    check_failures(smeta, two)
     plan, disk = planned(smeta, two)
     memory = chain(smeta, folder, two, 2)
     for rank, (expected, found) in enumerate(zip(plan, memory)):

@@ -53,6 +53,16 @@ class Smeta:
         return out, err
 
 
+def limited(smeta, rank, kib, *arguments, np=1, timeout=300):
+    """Runs smeta, which must end with exit code 2, while one rank may write no file beyond `kib`; returns what it printed."""
+    executable, smeta.executable = smeta.executable, "sh"
+    script = f'test "${{OMPI_COMM_WORLD_RANK:-0}}" != {rank} || ulimit -f {2 * kib}; exec "$0" "$@"'
+    try:
+        return smeta.run("-c", script, executable, *arguments, np=np, expect=2, timeout=timeout)[1]
+    finally:
+        smeta.executable = executable
+
+
 def kill(process):
     """SIGKILL to everything the process started (a launcher puts its ranks into process groups of their own, but they
     stay in its session); returns what it had printed."""

@@ -41,8 +41,13 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "rank %d: %s\n", comm.rank(), error.what());
         comm.barrier();
         comm.abort(error.exit_code());
+    } catch (const comm::OutOfStepError& error) {
+        std::fprintf(stderr, "rank %d, out of step: %s\n", comm.rank(), error.what());
+        comm.abort(error.exit_code());
     } catch (const core::Error& error) {
         std::fprintf(stderr, "rank %d: another error: %s\n", comm.rank(), error.what());
+        comm.barrier();
+        if (io::h5_is_broken()) comm.abort(error.exit_code());
         return error.exit_code();
     }
     return 0;

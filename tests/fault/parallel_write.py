@@ -29,4 +29,10 @@ with tempfile.TemporaryDirectory(prefix="smeta_fault_") as folder:
         assert code == 2, (limits, code, err)
         for rank in (0, 1):
             assert f"rank {rank}: cannot write" in err, (limits, err)
+    # Wherever the limit comes: HDF5's own tables or strings before the numbers, or amid them.
+    for limit in (20_000, 300_000, 800_000, 3_000_000):
+        for limits in ([0, limit], [limit, 0]):
+            file.unlink(missing_ok=True)
+            code, err = run(file, limits)
+            assert code == 2 and ": cannot write" in err and "Signal:" not in err, (limits, code, err)
 print("passed")

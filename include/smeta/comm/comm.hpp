@@ -12,6 +12,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "smeta/core/error.hpp"
+
 namespace smeta::comm {
 
 /// Element types that travel; everything else is sent as bytes of trivially copyable structs.
@@ -21,6 +23,13 @@ template <class T>
 concept Transferable = std::is_trivially_copyable_v<T>;
 
 enum class ReduceOp { Sum, Min, Max, LogicalOr };
+
+/// A rank failed in a step in which the others wait for it inside a library: no vote can reach
+/// them. all_or_throw lets it pass; the executable prints it and ends the job with Comm::abort.
+class OutOfStepError : public core::IoError {
+  public:
+    using core::IoError::IoError;
+};
 
 /// Initialises MPI with MPI_THREAD_FUNNELED and finalises it. One per process, made by the
 /// executable (or test main).
@@ -131,7 +140,8 @@ class Comm {
 
     /// Runs `work` on every rank, then votes: if it threw anywhere, every rank throws. The failing
     /// rank rethrows its own exception; the others throw MpiError with the lowest failing rank's
-    /// message and exit code. `work` must contain no collective of this communicator. Collective.
+    /// message and exit code; OutOfStepError is thrown on at once. `work` must contain no
+    /// collective of this communicator. Collective.
     void all_or_throw(const std::function<void()>& work) const;
     /// Runs `work` on `root` alone and votes as above. Collective.
     void root_or_throw(const std::function<void()>& work, int root = 0) const;

@@ -2,6 +2,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -22,12 +23,16 @@
 /// where the content is wrong; the text of HDF5's own error stack is part of the message.
 namespace smeta::io {
 
-/// A collective write failed: HDF5's state in this process is broken, and closing or finalising may
-/// crash. The executable ends such a job with Comm::abort. Thrown on every rank.
+/// A write to a file that is open on all ranks failed; h5_is_broken() from then on. Thrown on every
+/// rank.
 class ParallelWriteError : public core::IoError {
   public:
     using core::IoError::IoError;
 };
+
+/// Whether a write failed after which HDF5 could not close a file in this process. It tries again
+/// inside MPI_Finalize and crashes: the executable then ends the job with Comm::abort. Local.
+bool h5_is_broken() noexcept;
 
 /// Element types. Bool is the enum {FALSE = 0, TRUE = 1} over int8 that h5py writes; Other is
 /// anything not listed.
@@ -238,7 +243,7 @@ class H5Dataset : public H5Object {
     /// dimensions); ranges of ranks do not overlap, first == last writes nothing. The file was
     /// opened with a communicator and the dataset is chunked. Done in as many rounds as needed to
     /// stay below the limits of parallel HDF5 1.10.8: at most kMaxChunks chunks and, a rank, 256
-    /// MiB a call. Collective. Throws ParallelWriteError on every rank if any fails.
+    /// MiB a call. Collective. Throws as H5File::together.
     template <H5Number T>
     void write_rows_collective(std::int64_t first, std::int64_t last, std::span<const T> values) {
         write_collective(h5_type<T>(), first, last, values.data(), values.size());
@@ -268,8 +273,8 @@ class H5Dataset : public H5Object {
                      std::span<const std::int64_t> count, const void* values, std::size_t size);
     void write_collective(H5Type type, std::int64_t first, std::int64_t last, const void* values,
                           std::size_t size);
-    int write_collective_part(std::int64_t first, std::int64_t last, const void* values,
-                              std::string& message);
+    /// What went wrong, empty if nothing.
+    std::string write_collective_part(std::int64_t first, std::int64_t last, const void* values);
     std::vector<std::string> read_text_block(const Block& block) const;
 
     H5Type type_ = H5Type::Other;
@@ -369,8 +374,14 @@ class H5File {
 
     const std::string& path() const;
     H5Group root() const;
+    /// Runs `work` on every rank that has the file open and votes: ParallelWriteError on all when
+    /// it threw on any; comm::OutOfStepError on a rank that threw while others wait inside HDF5,
+    /// and do not come to the vote within 20 s. The file was opened with a communicator, of which
+    /// `work` contains no collective. Collective.
+    void together(const std::function<void()>& work) const;
     /// Flushes and closes; every group and dataset must be gone. IoError when any write failed
-    /// before or now. Collective where the file was opened with a communicator.
+    /// before or now. Collective where the file was opened with a communicator: then throws as
+    /// `together`.
     void close();
 
   private:

@@ -15,8 +15,8 @@ namespace smeta::io {
 /// CSR), the columns of obs and their categories agree on all ranks; uns is taken from rank 0;
 /// layers and obsp are not written. Strings go through rank 0 and a serial writer, X through MPI-IO
 /// (design: parallel HDF5 1.10.8 writes no variable-length strings). A communicator of one rank
-/// uses the serial writer alone. Collective. Throws what write_h5mu throws, and ParallelWriteError
-/// on every rank when a collective write failed.
+/// uses the serial writer alone. Collective. Throws what write_h5mu throws, on every rank, and as
+/// H5File::together.
 void write_h5mu(const comm::Comm& comm, const std::string& path, const MuData& mine);
 
 }  // namespace smeta::io
