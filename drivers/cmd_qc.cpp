@@ -13,7 +13,7 @@ int run_qc(Context& context, const StageOptions& options) {
     if (context.options.dry_run) {
         print_stage_plan(
             context, atlas, options,
-            {.reads = atlas::kRaw, .copies = 2, .table_bytes = 400, .bytes_per_name = 180});
+            {.reads = atlas::kRaw, .copies = 1.25, .table_bytes = 400, .bytes_per_name = 180});
         return 0;
     }
     const core::Timings::Scope timing(context.timings, "qc");

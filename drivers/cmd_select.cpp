@@ -12,7 +12,7 @@ int run_select(Context& context, const StageOptions& options) {
     atlas::ShardedAtlas atlas = open_atlas(context, options);
     if (context.options.dry_run) {
         print_stage_plan(context, atlas, options,
-                         {.reads = atlas::kJoint, .copies = 2, .bytes_per_name = 16});
+                         {.reads = atlas::kJoint, .copies = 1, .bytes_per_name = 16});
         return 0;
     }
     const core::Timings::Scope timing(context.timings, "select");

@@ -276,6 +276,18 @@ void Run::write_reconstruction(const std::string& sample, const io::AnnData& val
     replace_h5ad(reconstruction_file(sample), values);
 }
 
+void Run::write_reconstruction(const std::string& sample, const io::AnnData& values,
+                               const io::XStream& x) const {
+    core::check(x.rows == this->sample(sample).rows(),
+                "a reconstruction has one row for each of the sample's spots");
+    const fs::path file = reconstruction_file(sample);
+    make_folder(file.parent_path());
+    io::replace_file(file.string(), [&](const std::string& temporary) {
+        io::write_h5ad(temporary, values, x);
+        detail::finish_file(temporary, {}, x.rows);
+    });
+}
+
 FileLock Run::lock() const {
     return {folder_ / detail::kRunLockFile, {}};
 }

@@ -33,15 +33,13 @@ std::vector<std::int32_t> read_indices(const H5Group& group, std::int64_t nnz, s
             fmt::format("{} of type {}", dataset.size(), to_string(dataset.type())));
     if (cols > std::numeric_limits<std::int32_t>::max())
         throw group.error("at most 2^31 - 1 columns", std::to_string(cols));
-    const auto wide = dataset.read<std::int64_t>();
-    std::vector<std::int32_t> indices(wide.size());
-    for (std::size_t k = 0; k < wide.size(); ++k) {
-        if (wide[k] < 0 || wide[k] >= cols)
+    // Numbers that an int32 cannot hold are read as its limits, which no column has.
+    auto indices = dataset.read<std::int32_t>();
+    for (std::size_t k = 0; k < indices.size(); ++k)
+        if (indices[k] < 0 || indices[k] >= cols)
             throw dataset.error(fmt::format("column indices below {}", cols),
-                                fmt::format("{} at entry {}", wide[k], k),
+                                fmt::format("{} at entry {}", indices[k], k),
                                 "the file is damaged or was written wrongly");
-        indices[k] = static_cast<std::int32_t>(wide[k]);
-    }
     return indices;
 }
 

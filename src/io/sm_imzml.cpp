@@ -16,6 +16,8 @@ namespace smeta::io {
 
 namespace {
 
+constexpr std::int64_t kGuessRows = 1024;
+
 std::uint64_t pixel_key(std::int64_t x, std::int64_t y) {
     return static_cast<std::uint64_t>(static_cast<std::uint32_t>(x)) << 32 |
            static_cast<std::uint32_t>(y);
@@ -133,6 +135,11 @@ AnnData read_one(ImzmlReader& reader, const std::string& path, std::string_view 
             ++zeros;
             continue;
         }
+        if (x.rows == kGuessRows) {  // the rest is about as dense: no doubling of large buffers
+            const std::size_t guess = x.values.size() / kGuessRows * spectra.size() / 20 * 21;
+            x.indices.reserve(guess);
+            x.values.reserve(guess);
+        }
         xs.push_back(spectra[i].x);
         ys.push_back(spectra[i].y);
         totals.push_back(total);
@@ -179,8 +186,13 @@ MzBins mz_reference(ImzmlReader& reader, const SmImzmlOptions& options, const st
 
 AnnData merge_polarities(const AnnData& positive, const AnnData& negative,
                          const std::string& file) {
-    const core::CountsCsr pos = to_csr(positive.x.value());
-    const core::CountsCsr neg = to_csr(negative.x.value());
+    // Large: copied only when dense.
+    const auto* pos_sparse = std::get_if<core::CountsCsr>(&positive.x.value());
+    const auto* neg_sparse = std::get_if<core::CountsCsr>(&negative.x.value());
+    const core::CountsCsr pos_converted = pos_sparse ? core::CountsCsr{} : to_csr(*positive.x);
+    const core::CountsCsr neg_converted = neg_sparse ? core::CountsCsr{} : to_csr(*negative.x);
+    const core::CountsCsr& pos = pos_sparse ? *pos_sparse : pos_converted;
+    const core::CountsCsr& neg = neg_sparse ? *neg_sparse : neg_converted;
     const core::MatrixD& pos_xy = positive.obsm.at("spatial");
     const core::MatrixD& neg_xy = negative.obsm.at("spatial");
     const auto key = [](const core::MatrixD& xy, std::int64_t r) {
@@ -199,23 +211,29 @@ AnnData merge_polarities(const AnnData& positive, const AnnData& negative,
         throw core::FormatError({file, "positive and negative image",
                                  "pixels at the same positions", "no position that both have",
                                  "do they show the same section?"});
-    AnnData left = positive;
+    AnnData left;
+    left.obs = positive.obs;
+    left.obsm = positive.obsm;
     select_observations(left, pos_rows);
-    const core::CountsCsr right = core::select_rows(neg, neg_rows);
-    const core::CountsCsr& rows = std::get<core::CountsCsr>(*left.x);
 
     AnnData data;
     core::CountsCsr x;
     x.cols = pos.cols + neg.cols;
+    x.indptr.reserve(pos_rows.size() + 1);
+    x.indices.reserve(static_cast<std::size_t>(pos.nnz() + neg.nnz()));
+    x.values.reserve(static_cast<std::size_t>(pos.nnz() + neg.nnz()));
     std::vector<std::int32_t> indices;
     std::vector<float> values;
-    for (std::int64_t r = 0; r < rows.rows; ++r) {
-        const auto a = rows.view();
-        const auto b = right.view();
-        indices.assign(a.row_indices(r).begin(), a.row_indices(r).end());
-        values.assign(a.row_values(r).begin(), a.row_values(r).end());
-        for (const std::int32_t c : b.row_indices(r)) indices.push_back(c + pos.cols);
-        values.insert(values.end(), b.row_values(r).begin(), b.row_values(r).end());
+    const auto a = pos.view();
+    const auto b = neg.view();
+    for (std::size_t r = 0; r < pos_rows.size(); ++r) {
+        const auto left_columns = a.row_indices(pos_rows[r]);
+        const auto left_values = a.row_values(pos_rows[r]);
+        const auto right_values = b.row_values(neg_rows[r]);
+        indices.assign(left_columns.begin(), left_columns.end());
+        values.assign(left_values.begin(), left_values.end());
+        for (const std::int32_t c : b.row_indices(neg_rows[r])) indices.push_back(c + pos.cols);
+        values.insert(values.end(), right_values.begin(), right_values.end());
         x.append_row(indices, values);
     }
     data.x = std::move(x);

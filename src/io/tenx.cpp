@@ -74,12 +74,12 @@ core::CountsCsr read_counts(const H5Group& group, std::int64_t features, std::in
     if (x.indptr.back() != indices.size() || x.indptr.back() != values.size())
         throw group.error(fmt::format("{} entries in data and indices", x.indptr.back()),
                           fmt::format("{} and {}", values.size(), indices.size()));
-    const std::vector<std::int64_t> wide = indices.read<std::int64_t>();
-    for (std::size_t k = 0; k < wide.size(); ++k)
-        if (wide[k] < 0 || wide[k] >= features)
+    // Numbers that an int32 cannot hold are read as its limits, which no feature has.
+    x.indices = indices.read<std::int32_t>();
+    for (std::size_t k = 0; k < x.indices.size(); ++k)
+        if (x.indices[k] < 0 || x.indices[k] >= features)
             throw indices.error(fmt::format("entries below {}", features),
-                                fmt::format("{} at {}", wide[k], k));
-    x.indices.assign(wide.begin(), wide.end());
+                                fmt::format("{} at {}", x.indices[k], k));
     x.values = values.read<float>();
     return x;
 }
@@ -149,24 +149,41 @@ AnnData read_tenx_h5(const std::string& path, const TenxOptions& options) {
                                  path);
 }
 
+namespace {
+
+/// Writes the numbers as what `convert` makes of them, one storage chunk at a time.
+template <class From, class Convert>
+void write_converted(H5Group& group, std::string_view name, const std::vector<From>& numbers,
+                     const Convert& convert) {
+    constexpr std::int64_t kChunk = 262'144;
+    using To = std::invoke_result_t<Convert, From>;
+    const auto size = static_cast<std::int64_t>(numbers.size());
+    H5Dataset dataset = group.create_dataset(
+        name, h5_type<To>(), std::span(&size, 1),
+        size == 0 ? H5Storage::contiguous() : H5Storage::chunked({std::min(kChunk, size)}));
+    std::vector<To> part;
+    for (std::int64_t first = 0; first < size; first += kChunk) {
+        const std::int64_t last = std::min(first + kChunk, size);
+        part.clear();
+        for (std::int64_t k = first; k < last; ++k) part.push_back(convert(numbers[k]));
+        dataset.write_rows(first, last, std::span<const To>(part));
+    }
+}
+
+}  // namespace
+
 void write_tenx_h5(const std::string& path, const AnnData& data, const std::string& library) {
     core::check(data.x.has_value(), "counts to write");
     const auto* sparse = std::get_if<core::CountsCsr>(&*data.x);  // large: copied only when dense
     const core::CountsCsr converted = sparse == nullptr ? to_csr(*data.x) : core::CountsCsr{};
     const core::CountsCsr& x = sparse == nullptr ? converted : *sparse;
     const std::int64_t genes = x.cols;
-    std::vector<std::int32_t> counts(x.values.size());
-    for (std::size_t k = 0; k < counts.size(); ++k) {
-        const float value = x.values[k];
+    const auto count = [](float value) {
         core::check(value >= 0 && value < 2147483648.0F && value == std::floor(value),
                     "counts are whole numbers below 2^31");
-        counts[k] = static_cast<std::int32_t>(value);
-    }
-    const auto chunked = [](std::size_t size) {
-        constexpr std::int64_t kChunk = 262'144;
-        if (size == 0) return H5Storage::contiguous();
-        return H5Storage::chunked({std::min(kChunk, static_cast<std::int64_t>(size))});
+        return static_cast<std::int32_t>(value);
     };
+    const auto number = [](std::int32_t index) { return std::int64_t{index}; };
     H5File file = H5File::create(path);
     {
         H5Group root = file.root();
@@ -177,9 +194,8 @@ void write_tenx_h5(const std::string& path, const AnnData& data, const std::stri
         root.set_bytes_attribute("library_ids", std::vector<std::string>{library});
         H5Group matrix = root.create_group("matrix");
         matrix.write_texts("barcodes", data.obs.index);
-        matrix.write("data", counts, chunked(counts.size()));
-        matrix.write("indices", std::vector<std::int64_t>(x.indices.begin(), x.indices.end()),
-                     chunked(x.indices.size()));
+        write_converted(matrix, "data", x.values, count);
+        write_converted(matrix, "indices", x.indices, number);
         matrix.write("indptr", x.indptr);
         matrix.write("shape", std::vector<std::int32_t>{x.cols, static_cast<std::int32_t>(x.rows)});
         H5Group features = matrix.create_group("features");

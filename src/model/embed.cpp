@@ -127,26 +127,30 @@ class Embedder {
                 types.push_back(type_of(block.name));
             }
         result.var.set("type", std::move(types));
-        core::MatrixF values(rows.rows(), result.var.rows());
-        const auto blocks = blocks_of(source_, sample);
-        for (const auto& block : blocks) {
-            const Chunk chunk = read_chunk(sample, block);
-            const core::MatrixF latent = rows.block(block.first, 0, block.size(), columns_.latent);
-            std::int64_t column = 0;
-            for (std::size_t m = 0; m < chunk.modalities.size(); ++m) {
-                std::vector<double> libraries(block.size(), 0.0);
-                const ModalityRows& present = chunk.modalities[m];
-                for (std::size_t i = 0; i < present.rows.size(); ++i)
-                    libraries[present.rows[i]] = present.libraries[i];
-                const Decoded<float> decoded = model_.cvae.decode(
-                    static_cast<std::int32_t>(m), latent, chunk.codes, chunk.samples, libraries);
-                values.block(block.first, column, block.size(), decoded.mean.cols()) = decoded.mean;
-                column += decoded.mean.cols();
-            }
-        }
-        result.x = std::move(values);
         atlas::set_key(result.uns, kCommand, key_);
-        run_.write_reconstruction(name, result);
+        const auto blocks = blocks_of(source_, sample);
+        std::size_t held = blocks.size();  // the block whose rows are in `values`
+        core::MatrixF values;
+        io::XStream x;
+        x.rows = rows.rows();
+        x.cols = result.var.rows();
+        x.read = [&](std::int64_t first, std::int64_t last) {
+            core::MatrixF part(last - first, x.cols);
+            for (std::int64_t at = first; at < last;) {
+                const auto after = std::upper_bound(
+                    blocks.begin(), blocks.end(), at,
+                    [](std::int64_t row, const comm::Range& block) { return row < block.first; });
+                const std::size_t b = after - blocks.begin() - 1;
+                if (b != held) values = reconstruct(sample, blocks[b], rows);
+                held = b;
+                const std::int64_t end = std::min(last, blocks[b].last);
+                part.middleRows(at - first, end - at) =
+                    values.middleRows(at - blocks[b].first, end - at);
+                at = end;
+            }
+            return part;
+        };
+        run_.write_reconstruction(name, result, x);
     }
 
   private:
@@ -179,6 +183,33 @@ class Embedder {
                      .hint = "train the run again"});
         core::check(source_.categories() == model_.context.categories,
                     "the model knows this run's batch categories");
+    }
+
+    // Decoded means of a block of rows, every modality side by side.
+    core::MatrixF reconstruct(std::int32_t sample, const comm::Range& block,
+                              const core::MatrixF& rows) const {
+        const Chunk chunk = read_chunk(sample, block);
+        const core::MatrixF latent = rows.block(block.first, 0, block.size(), columns_.latent);
+        std::vector<core::MatrixF> means;
+        std::int64_t columns = 0;
+        for (std::size_t m = 0; m < chunk.modalities.size(); ++m) {
+            std::vector<double> libraries(block.size(), 0.0);
+            const ModalityRows& present = chunk.modalities[m];
+            for (std::size_t i = 0; i < present.rows.size(); ++i)
+                libraries[present.rows[i]] = present.libraries[i];
+            means.push_back(model_.cvae
+                                .decode(static_cast<std::int32_t>(m), latent, chunk.codes,
+                                        chunk.samples, libraries)
+                                .mean);
+            columns += means.back().cols();
+        }
+        core::MatrixF values(block.size(), columns);
+        std::int64_t column = 0;
+        for (const core::MatrixF& mean : means) {
+            values.middleCols(column, mean.cols()) = mean;
+            column += mean.cols();
+        }
+        return values;
     }
 
     Chunk read_chunk(std::int32_t sample, const comm::Range& block) const {

@@ -36,7 +36,9 @@ ModalityTables modality_tables(const std::string& name, const io::AnnData& data,
     if (!data.x)
         throw core::FormatError(
             {"", "mod/" + name + "/X", "a matrix", "none", "ingest the sample again"});
-    const core::CountsCsr x = io::to_csr(*data.x);
+    const auto* sparse = std::get_if<core::CountsCsr>(&*data.x);  // large: copied only when dense
+    const core::CountsCsr converted = sparse == nullptr ? io::to_csr(*data.x) : core::CountsCsr{};
+    const core::CsrView x = sparse == nullptr ? converted : *sparse;
     const ModalityQc qc = quality_control(name, x, data.var.index, config);
     io::AnnData tables;
     tables.obs.index = data.obs.index;

@@ -15,7 +15,7 @@ namespace smeta::preprocess {
 
 namespace {
 
-constexpr std::int64_t kChunkRows = 32'768;
+constexpr std::int64_t kChunkRows = 4096;
 constexpr std::size_t kNumbersPerFeature = 5;
 
 // Rows of a modality that carry a measurement: a spot without imaging pixels near it has no

@@ -12,6 +12,7 @@
 #include "smeta/comm/comm.hpp"
 #include "smeta/core/matrix.hpp"
 #include "smeta/io/annotated.hpp"
+#include "smeta/io/x_stream.hpp"
 
 namespace smeta::atlas {
 
@@ -135,6 +136,9 @@ class Run {
     bool has_reconstruction(const std::string& sample) const;
     io::AnnData read_reconstruction(const std::string& sample) const;
     void write_reconstruction(const std::string& sample, const io::AnnData& values) const;
+    /// The same with X part by part.
+    void write_reconstruction(const std::string& sample, const io::AnnData& values,
+                              const io::XStream& x) const;
 
     /// The run's lock, for commands that may not run twice at a time (training); IoError naming the
     /// holder. One rank takes it for all.
