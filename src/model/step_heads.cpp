@@ -45,6 +45,15 @@ double slice_loss(const ModalityBlock& spec, const nn::HeadSlice<R>& head,
     return 0;
 }
 
+/// Brings a row, if there is one, into the second-level cache.
+template <class R>
+void prefetch_row(const core::Matrix<R>& m, std::int64_t row) {
+    constexpr std::int64_t kLine = 64 / sizeof(R);
+    if (row >= m.rows()) return;
+    const R* first = m.data() + row * m.cols();
+    for (std::int64_t k = 0; k < m.cols(); k += kLine) __builtin_prefetch(first + k, 0, 2);
+}
+
 /// Runs body(rows) over all rows, a block at a time; once also without any row.
 template <class Body>
 void over_row_blocks(std::int64_t count, const Body& body) {
@@ -255,6 +264,7 @@ void StepHeads<R>::losses(const Net<R>& net, std::int32_t b, std::int64_t t, com
     const bool softmax = is_softmax(spec);
     for (std::int64_t i = rows.first; i < rows.last; ++i) {
         const DecoderRow& row = heads.rows[i];
+        prefetch_row(heads.y, i + kRowBlock);  // the next block's, in time for its products
         const core::CountsCsr& values = row.input->values;
         const std::int64_t* start = heads.starts.data() + row.starts + t;
         const nn::SparseSlice x{values.indices.data() + start[0], values.values.data() + start[0],

@@ -114,6 +114,20 @@ struct Right {
     std::int64_t step;
 };
 
+/// Fetches Rows rows of a target, from its row `first`, for writing: they seldom are in the
+/// first-level cache. Beyond the target's end it does no harm.
+template <class R, int Rows, int Vectors>
+inline void prefetch_target(const R* c, std::int64_t first, std::int64_t c_step) {
+    const auto base = reinterpret_cast<std::uintptr_t>(c);
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; ++i)
+#pragma GCC unroll 4
+        for (int v = 0; v < Vectors; ++v) {
+            const std::int64_t at = ((first + i) * c_step + v * kVectorSize<R>)*sizeof(R);
+            __builtin_prefetch(reinterpret_cast<const void*>(base + at), 1, 3);
+        }
+}
+
 /// c (Rows x Vectors vectors) = start + a b, every element one chain of fused additions in the
 /// order of `depth`: its bits depend on neither the block nor the place in it. `row` is read by
 /// Start::Row.
@@ -134,6 +148,8 @@ inline void micro_block(std::int64_t depth, Left<R> a, Right<R> b, const R* row,
             else
                 sum[i][v] = load(c + i * c_step + v * kSize);
         }
+    // A target that is added to was fetched for by the block above it.
+    prefetch_target<R, Rows, Vectors>(c, S == Start::Target ? Rows : 0, c_step);
     const R* left = a.data;
     const R* right = b.data;
     for (std::int64_t p = 0; p < depth; ++p) {
