@@ -18,6 +18,7 @@ struct IngestOptions {
     std::string study;
     bool replace = false;
     std::vector<std::string> samples;
+    std::vector<std::string> others;  ///< NAME=PATH
     atlas::SampleSource source;
 };
 
@@ -27,16 +28,31 @@ struct Sources {
     std::vector<atlas::SampleSource> rest;
 };
 
+void take_others(const std::vector<std::string>& assignments, atlas::SampleSource& source) {
+    for (const std::string& assignment : assignments) {
+        const auto equals = assignment.find('=');
+        if (equals == 0 || equals == std::string::npos || equals + 1 == assignment.size())
+            throw core::ConfigError(fmt::format(
+                "ingest: --mod {}: expected NAME=PATH, such as protein=protein.h5ad", assignment));
+        if (!source.others.emplace(assignment.substr(0, equals), assignment.substr(equals + 1))
+                 .second)
+            throw core::ConfigError(fmt::format("ingest: --mod {}: the modality is given twice",
+                                                assignment.substr(0, equals)));
+    }
+}
+
 /// The sources and the atlas they go to. Collective.
 Sources sources_of(Context& context, IngestOptions& options) {
     auto& one = options.source;
+    take_others(options.others, one);
     const bool described = !one.cohort.empty() || !one.st.empty() || !one.sm.empty() ||
-                           !one.joint.empty() || !one.labels.empty() || !one.sm_columns.empty();
+                           !one.others.empty() || !one.joint.empty() || !one.labels.empty() ||
+                           !one.sm_columns.empty();
     const bool single = described || !options.samples.empty();
     if (options.study.empty() ? !single : described)
         throw core::ConfigError(
             "ingest: give either --study (and --sample for some of its samples), or --sample with "
-            "--st, --sm or --joint (see smeta ingest --help)");
+            "--st, --sm, --mod or --joint (see smeta ingest --help)");
     if (options.study.empty()) {
         if (options.atlas.empty()) throw core::ConfigError("ingest: --atlas is required");
         if (options.samples.size() > 1)
@@ -71,15 +87,18 @@ std::string plan(const Context& context, const std::string& folder,
     constexpr double kUnpacked = 4;  // bytes in memory for one of a compressed file
     std::sort(sources.begin(), sources.end(),
               [](const auto& a, const auto& b) { return a.name < b.name; });
-    std::string text = "sample\tcohort\tst\tsm\tjoint\tMiB\trank\n";
+    std::string text = "sample\tcohort\tst\tsm\tmod\tjoint\tMiB\trank\n";
     PlanSums sums(context, folder);
     for (std::size_t i = 0; i < sources.size(); ++i) {
         const auto& source = sources[i];
         atlas::check_source(source);
         const auto bytes = static_cast<double>(atlas::source_bytes(source));
-        text += fmt::format("{}\t{}\t{}\t{}\t{}\t{:.1f}\t{}\n", source.name, source.cohort,
-                            source.st, fmt::join(source.sm, ","), source.joint, mebibytes(bytes),
-                            sums.add(kUnpacked * bytes, bytes));
+        std::vector<std::string> others;
+        for (const auto& [name, path] : source.others)
+            others.push_back(fmt::format("{}={}", name, path));
+        text += fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{:.1f}\t{}\n", source.name, source.cohort,
+                            source.st, fmt::join(source.sm, ","), fmt::join(others, ","),
+                            source.joint, mebibytes(bytes), sums.add(kUnpacked * bytes, bytes));
     }
     return text + "\n" + sums.text();
 }
@@ -124,6 +143,9 @@ void add_ingest(CommandLine& line) {
                        "spots-by-genes table");
     command.add_option("--sm", source.sm,
                        "metabolomics: imzML (once, or positive and negative), table, .h5ad, .h5mu");
+    command.add_option("--mod", options->others,
+                       "NAME=PATH: another modality of the spots, such as protein=protein.h5ad "
+                       "(table with a column spot, .h5ad, .h5mu; repeatable)");
     command.add_option("--joint", source.joint,
                        "SpatialMETA's joint .h5ad, in place of --st and --sm");
     command.add_option("--labels", source.labels, "table of spot labels");

@@ -127,10 +127,12 @@ int train_run(Context& context, const atlas::ShardedAtlas& atlas, const std::str
     if (comm.is_root()) core::log_info("{}", summary(planned));
     comm.root_or_throw([&] {
         if (atlas::Run::exists(atlas, name)) return;
+        const atlas::FeatureSet features = wanted_features(atlas, settings.model);
         atlas::Run::create(atlas, name,
                            {.samples = {},
                             .config_toml = settings.table.dump_toml(),
-                            .features = wanted_features(atlas, settings.model)});
+                            .features = features,
+                            .scaled = model::scaled_modalities(settings.model, features)});
     });
     const atlas::Run run = atlas::Run::open(comm, atlas, name);
     std::optional<atlas::FileLock> lock;

@@ -11,6 +11,11 @@ namespace smeta::atlas::detail {
 FeatureSet with_measured(const ShardedAtlas& atlas, const RunInputs& inputs,
                          const FeatureSet& features);
 
+/// Adds the scale column to the modalities named `scaled` that have none: one pass over their
+/// values in canonical order.
+void add_scales(const ShardedAtlas& atlas, const RunInputs& inputs,
+                const std::vector<std::string>& scaled, FeatureSet& features);
+
 /// features.h5 (docs/atlas_format.md). Atomic replacement.
 void write_features(const std::string& file, const FeatureSet& features, const RunInputs& inputs);
 FeatureSet read_features(const std::string& file);

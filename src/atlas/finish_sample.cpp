@@ -16,6 +16,8 @@ namespace {
 
 std::string file_of(const SampleSource& source, const std::string& modality) {
     if (!source.joint.empty()) return source.joint;
+    if (const auto other = source.others.find(modality); other != source.others.end())
+        return other->second;
     return modality == "st" || source.sm.empty() ? source.st : source.sm.front();
 }
 
@@ -35,15 +37,19 @@ void check_modality(const io::AnnData& data, const std::string& file) {
 /// Metabolites never share a gene's name: var_names are unique over modalities.
 void separate_feature_names(io::MuData& data) {
     std::unordered_set<std::string> used;
-    for (auto it = data.modalities.rbegin(); it != data.modalities.rend(); ++it)
-        for (auto& name : it->second.var.index) {
+    const auto take = [&](const std::string& modality, io::AnnData& values) {
+        for (auto& name : values.var.index)
             while (!used.insert(name).second) {
                 core::log_warning(
                     "'{}' names features of two modalities; that of {} becomes '{}_{}'", name,
-                    it->first, name, it->first);
-                name += "_" + it->first;
+                    modality, name, modality);
+                name += "_" + modality;
             }
-        }
+    };
+    for (auto& [name, values] : data.modalities)
+        if (name == "st") take(name, values);
+    for (auto& [name, values] : data.modalities)
+        if (name != "st") take(name, values);
 }
 
 }  // namespace
@@ -85,7 +91,8 @@ void finish_sample(io::MuData& data, const SampleSource& source, const std::stri
             modality.obs.set(level, constant(rows, value));
         modality.obs.set("sample", constant(rows, source.name));
         modality.obs.set("cohort", constant(rows, cohort));
-        if (name == "st" || !source.joint.empty() || modality.obs.find("x") == nullptr)
+        const bool pixels = name == "sm" && source.joint.empty();
+        if (!pixels || modality.obs.find("x") == nullptr)
             modality.obs.set("spot", modality.obs.index);
     }
     separate_feature_names(data);

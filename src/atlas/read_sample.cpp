@@ -127,6 +127,50 @@ bool join_by_name(const io::AnnData& st, io::AnnData& sm, const SampleSource& so
     return true;
 }
 
+/// Features are named FEATURE_MODALITY in every sample, whether or not a gene has the name: panels
+/// of proteins share names with genes.
+void name_features(io::AnnData& data, const std::string& modality) {
+    const std::string suffix = "_" + modality;
+    data.var.set("source_name", data.var.index);
+    for (std::string& name : data.var.index)
+        if (!name.ends_with(suffix)) name += suffix;
+    data.var.index = io::make_unique(std::move(data.var.index));
+}
+
+/// Rows that are no spot of the modality that has the places are left out.
+void keep_spots_of(const io::AnnData& base, io::AnnData& data, const std::string& modality,
+                   const std::string& path) {
+    const std::unordered_set<std::string_view> spots(base.obs.index.begin(), base.obs.index.end());
+    std::vector<std::int64_t> kept;
+    for (std::size_t i = 0; i < data.obs.index.size(); ++i)
+        if (spots.contains(data.obs.index[i])) kept.push_back(static_cast<std::int64_t>(i));
+    if (kept.empty())
+        throw core::FormatError({path, fmt::format("spots of modality '{}'", modality),
+                                 "names of spots of the sample",
+                                 fmt::format("'{}' and others, none of which is a spot",
+                                             data.obs.index.empty() ? "" : data.obs.index.front()),
+                                 "names must be equal, with suffixes such as -1"});
+    const auto left = data.obs.rows() - static_cast<std::int64_t>(kept.size());
+    if (left == 0) return;
+    core::log_warning("{}: {} of {} rows are no spot of the sample and are left out", path, left,
+                      data.obs.rows());
+    io::select_observations(data, kept);
+    io::note_dropped(data, "unmatched_spot", left);
+}
+
+io::AnnData read_other(const std::string& modality, const std::string& path,
+                       const io::MuData& others, const io::SourceOptions& options) {
+    io::AnnData data = io::read_other_source(modality, path, options);
+    check_coordinates(data, path);
+    name_features(data, modality);
+    for (const char* base : {"st", "sm"})
+        if (const io::AnnData* spots = others.find(base)) {
+            keep_spots_of(*spots, data, modality, path);
+            break;
+        }
+    return data;
+}
+
 void add_labels(io::AnnData& data, const SampleSource& source) {
     io::Frame keys = data.obs;
     if (keys.find("array_col") == nullptr && keys.find("x") != nullptr) {
@@ -209,6 +253,11 @@ io::MuData read_sample(const SampleSource& source, const MassNames& names,
         raw.modalities.emplace_back("sm", std::move(sm));
     }
     if (st) raw.modalities.emplace_back("st", std::move(*st));
+    for (const auto& [name, path] : source.others) {
+        io::AnnData other = read_other(name, path, raw, options);
+        if (raw.modalities.empty() && !source.labels.empty()) add_labels(other, source);
+        raw.modalities.emplace_back(name, std::move(other));
+    }
     if (paired) set_paired(raw);
     if (source.transform) set_given_transform(raw, *source.transform);
     finish_sample(raw, source, source.cohort.empty() ? "default" : source.cohort);

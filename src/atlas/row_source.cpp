@@ -95,6 +95,7 @@ RowSource::RowSource(const comm::Comm& comm, const Run& run, RowSourceConfig con
         const ModalityFeatures* modality = feature_set_.find(name);
         core::check(modality != nullptr, "the run has the modality " + name);
         features_.push_back(static_cast<std::int32_t>(modality->names().size()));
+        scales_.push_back(feature_scales(*modality));
     }
     for (const auto& input : run_.inputs().samples) {
         const auto sample = static_cast<std::int32_t>(samples_.size());
@@ -196,6 +197,9 @@ core::CountsCsr RowSource::read_modality(std::int32_t sample, std::size_t modali
                                                 columns_[modality], features_[modality]);
     refuse_non_finite(rows, samples_[sample], name);
     drop_zeros(rows);
+    if (const auto& scales = scales_[modality]; !scales.empty())
+        for (std::size_t i = 0; i < rows.values.size(); ++i)
+            rows.values[i] /= scales[rows.indices[i]];
     if (name == kScaledModality && config_.sm_target > 0) {
         const auto& mask = measured_[sample][modality];
         const double share = mask.empty()

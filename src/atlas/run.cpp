@@ -80,7 +80,8 @@ Run Run::create(const ShardedAtlas& atlas, const std::string& name, const Setup&
     const FileLock lock(folder / detail::kRunLockFile, {});
     if (exists(atlas, name)) throw core::ConfigError(fmt::format("run '{}' exists already", name));
     RunInputs inputs = inputs_of(atlas, setup.samples);
-    const FeatureSet features = detail::with_measured(atlas, inputs, setup.features);
+    FeatureSet features = detail::with_measured(atlas, inputs, setup.features);
+    detail::add_scales(atlas, inputs, setup.scaled, features);
     const std::string features_file = (folder / kFeatures).string();
     detail::write_features(features_file, features, inputs);
     inputs.features = io::file_checksum(features_file);

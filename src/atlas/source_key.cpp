@@ -103,6 +103,7 @@ std::int64_t bytes_of(const std::string& path) {
 std::int64_t source_bytes(const SampleSource& source) {
     std::int64_t bytes = bytes_of(source.st) + bytes_of(source.joint) + bytes_of(source.labels);
     for (const auto& path : source.sm) bytes += bytes_of(path);
+    for (const auto& [name, path] : source.others) bytes += bytes_of(path);
     return bytes;
 }
 
@@ -114,6 +115,8 @@ std::string source_key(const SampleSource& source, const IngestConfig& config) {
                                     source.sm_columns,     content(source.st),
                                     content(source.joint), content(source.labels)};
     for (const auto& path : source.sm) inputs.push_back(content(path));
+    for (const auto& [name, path] : source.others)
+        inputs.push_back(fmt::format("{}: {}", name, content(path)));
     for (const auto& [name, level] : source.obs)
         inputs.push_back(fmt::format("{}={}", name, level));
     if (source.transform)

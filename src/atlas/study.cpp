@@ -93,7 +93,7 @@ class Parser {
 
     void set(SampleSource& source, const std::string& key, const toml::value& value) const {
         static const std::vector<std::string> kKeys = {
-            "name", "cohort", "st", "sm", "joint", "labels", "sm_columns", "obs", "align"};
+            "name", "cohort", "st", "sm", "mod", "joint", "labels", "sm_columns", "obs", "align"};
         if (key == "name")
             source.name = string(value, key);
         else if (key == "cohort")
@@ -102,6 +102,8 @@ class Parser {
             source.st = path(string(value, key));
         else if (key == "sm")
             source.sm = paths(value, key);
+        else if (key == "mod")
+            source.others = others(value);
         else if (key == "joint")
             source.joint = path(string(value, key));
         else if (key == "labels")
@@ -132,6 +134,14 @@ class Parser {
         std::vector<std::string> list;
         for (const auto& item : value.as_array()) list.push_back(path(string(item, key)));
         return list;
+    }
+
+    std::map<std::string, std::string> others(const toml::value& value) const {
+        if (!value.is_table()) fail(value, "mod", "a table such as {protein = \"protein.h5ad\"}");
+        std::map<std::string, std::string> result;
+        for (const auto& [name, file] : value.as_table())
+            result[name] = path(string(file, "mod." + name));
+        return result;
     }
 
     std::map<std::string, std::string> levels(const toml::value& value) const {
@@ -215,11 +225,17 @@ void check_source(const SampleSource& source) {
     if (source.name.empty() && source.joint.empty()) fail("a sample needs a name");
     if (!source.name.empty() && !is_valid_name(source.name))
         fail(fmt::format("sample name '{}' must match [A-Za-z0-9_.-]+", source.name));
-    const bool parts = !source.st.empty() || !source.sm.empty();
+    for (const auto& [name, path] : source.others) {
+        if (!is_valid_name(name))
+            fail(fmt::format("modality name '{}' must match [A-Za-z0-9_.-]+", name));
+        if (name == "st" || name == "sm")
+            fail(fmt::format("mod.{}: the data of {} are given by the key {}", name, name, name));
+    }
+    const bool parts = !source.st.empty() || !source.sm.empty() || !source.others.empty();
     if (parts && !source.joint.empty())
-        fail("a sample is either a joint file or st and/or sm, not both");
+        fail("a sample is either a joint file or st, sm and/or mod, not both");
     if (!parts && source.joint.empty())
-        fail(fmt::format("sample '{}' names no data: it needs st, sm or joint", source.name));
+        fail(fmt::format("sample '{}' names no data: it needs st, sm, mod or joint", source.name));
     if (source.sm.size() > 2) fail("sm is one file, or the positive and the negative one");
     if (source.transform && !source.joint.empty())
         fail("align.transform: the rows of a joint file are aligned already");

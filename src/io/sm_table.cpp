@@ -80,7 +80,7 @@ Layout read_layout(const std::string& path, std::vector<std::string> header,
     return layout;
 }
 
-Frame feature_frame(const Layout& layout, const std::string& polarity) {
+Frame feature_frame(const Layout& layout, const std::string& polarity, FeatureKind kind) {
     Frame var;
     std::vector<double> mz;
     bool all_bare = true;
@@ -89,7 +89,12 @@ Frame feature_frame(const Layout& layout, const std::string& polarity) {
         const auto bare = parse_number(name);
         all_bare = all_bare && bare && *bare > 0;
         mz.push_back(bare.value_or(0));
-        var.index.push_back(bare && *bare > 0 ? metabolite_name(*bare, polarity) : name);
+        const bool is_mass = kind == FeatureKind::Metabolites && bare && *bare > 0;
+        var.index.push_back(is_mass ? metabolite_name(*bare, polarity) : name);
+    }
+    if (kind == FeatureKind::Other) {
+        var.index = make_unique(std::move(var.index));
+        return var;
     }
     if (all_bare) var.set("mz", std::move(mz));  // with all digits, not the four of the name
     add_mz_columns(var, polarity);
@@ -106,7 +111,7 @@ AnnData read_sm_table(const std::string& path, const SmTableOptions& options) {
         throw core::FormatError({path, "", "a header line and rows", "an empty file", ""});
     const Layout layout = read_layout(path, {fields.begin(), fields.end()}, options.columns);
     AnnData data;
-    data.var = feature_frame(layout, options.polarity);
+    data.var = feature_frame(layout, options.polarity, options.features);
     core::CountsCsr x;
     x.cols = static_cast<std::int32_t>(layout.features.size());
     std::vector<double> xs;

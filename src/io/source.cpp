@@ -29,6 +29,8 @@ constexpr const char* kStKinds =
     "a Space Ranger 'outs' folder (Visium, Visium HD), a 10x .h5 or MTX folder with spatial/ "
     "beside "
     "it, .h5ad, .h5mu, or a spots-by-genes table (.tsv, .csv, .txt, each also .gz)";
+constexpr const char* kOtherKinds =
+    "a table with a column 'spot' (.csv, .tsv, .txt, each also .gz), .h5ad or .h5mu";
 constexpr const char* kSmKinds =
     "an .imzML with its .ibd, a table (x, y and one column an m/z, or with a column 'spot'; .csv, "
     ".tsv, .txt, each also .gz), .h5ad or .h5mu";
@@ -111,8 +113,7 @@ Kind kind_of(const std::string& path) {
 }
 
 /// The modality of one of the names, or the only one.
-AnnData pick_modality(MuData data, std::initializer_list<std::string_view> names,
-                      const std::string& path) {
+AnnData pick_modality(MuData data, const std::vector<std::string>& names, const std::string& path) {
     std::vector<std::string> found;
     for (auto& [name, modality] : data.modalities) {
         if (data.modalities.size() == 1 ||
@@ -268,7 +269,8 @@ AnnData read_sm_source(const std::vector<std::string>& paths, const SourceOption
             return read_sm_imzml(paths, {options.mz_ppm, options.max_bin_ppm,
                                          options.verify_checksum, options.values});
         case Kind::Table:
-            return read_sm_table(path, {options.sm_columns, {}, options.values});
+            return read_sm_table(
+                path, {.columns = options.sm_columns, .polarity = {}, .values = options.values});
         case Kind::H5ad:
             return from_anndata(read_h5ad(path), ValueKind::Intensities, options, path);
         case Kind::H5mu:
@@ -281,6 +283,40 @@ AnnData read_sm_source(const std::vector<std::string>& paths, const SourceOption
             break;
     }
     refuse(path, kSmKinds);
+}
+
+AnnData read_other_source(const std::string& name, const std::string& path,
+                          const SourceOptions& options) {
+    const auto values_of = [&](AnnData data) {
+        if (const auto layer = data.layers.find("counts"); layer != data.layers.end())
+            data.x = std::move(layer->second);
+        data.layers.clear();
+        data.obsp.clear();
+        if (!data.x) throw core::FormatError({path, "X", "values of modality " + name, "no X", ""});
+        check_unique(data.obs.index, "spot", path);
+        check_unique(data.var.index, "feature", path);
+        apply_value_policy(data, ValueKind::Intensities, options.values, path);
+        set_unit_from_scanpy(data);
+        return data;
+    };
+    switch (kind_of(path)) {
+        case Kind::Table:
+            return read_sm_table(path, {.columns = {},
+                                        .polarity = {},
+                                        .values = options.values,
+                                        .features = FeatureKind::Other});
+        case Kind::H5ad:
+            return values_of(read_h5ad(path));
+        case Kind::H5mu:
+            return values_of(pick_modality(read_h5mu(path), {name}, path));
+        case Kind::Folder:
+        case Kind::Mtx:
+        case Kind::Tenx:
+        case Kind::Imzml:
+        case Kind::Unknown:
+            break;
+    }
+    refuse(path, kOtherKinds);
 }
 
 }  // namespace smeta::io

@@ -1,6 +1,7 @@
 #include "smeta/model/run_model.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -41,7 +42,71 @@ Likelihood intensity_likelihood(ReconstructionLoss loss) {
     throw core::ConfigError("model.sm_likelihood: intensities take g, zg or mse, found zinb");
 }
 
+struct LikelihoodName {
+    std::string_view name;
+    Likelihood likelihood;
+};
+constexpr std::array kLikelihoods = {
+    LikelihoodName{"gaussian", Likelihood::Gaussian},
+    LikelihoodName{"zig", Likelihood::ZeroInflatedGaussian},
+    LikelihoodName{"zinb", Likelihood::Zinb},
+    LikelihoodName{"nb", Likelihood::Nb},
+    LikelihoodName{"mse", Likelihood::Mse},
+};
+
+Likelihood other_likelihood(const ModelConfig& config, const std::string& modality) {
+    for (const std::string& entry : config.likelihoods) {
+        if (!entry.starts_with(modality + "=")) continue;
+        const std::string wanted = entry.substr(modality.size() + 1);
+        for (const auto& [name, likelihood] : kLikelihoods)
+            if (name == wanted) return likelihood;
+        throw core::ConfigError(fmt::format(
+            "model.likelihoods: '{}': expected gaussian, zig, zinb, nb or mse, found '{}'", entry,
+            wanted));
+    }
+    return Likelihood::Gaussian;
+}
+
+bool is_counts(Likelihood likelihood) {
+    return likelihood == Likelihood::Zinb || likelihood == Likelihood::Nb;
+}
+
+/// Every entry of model.likelihoods names another modality of the run.
+void check_likelihoods(const ModelConfig& config, const std::vector<std::string>& modalities) {
+    std::vector<std::string> others;
+    for (const std::string& name : modalities)
+        if (name != "st" && name != "sm") others.push_back(name);
+    for (const std::string& entry : config.likelihoods) {
+        const std::string name = entry.substr(0, entry.find('='));
+        if (std::find(others.begin(), others.end(), name) == others.end() ||
+            name.size() == entry.size())
+            throw core::ConfigError(fmt::format(
+                "model.likelihoods: '{}': expected MODALITY=LIKELIHOOD of a modality of the run "
+                "other than st and sm ({}); those have model.st_likelihood and model.sm_likelihood",
+                entry,
+                others.empty() ? "it has none" : fmt::format("{}", fmt::join(others, ", "))));
+    }
+}
+
+void describe_other(const ModelConfig& config, ModalityBlock& block) {
+    block.likelihood = other_likelihood(config, block.name);
+    const bool counts = is_counts(block.likelihood);
+    block.transform = counts ? InputTransform::Log1p : InputTransform::None;
+    block.mean_head = counts ? MeanHead::SoftmaxLibrary : MeanHead::Linear;
+}
+
 }  // namespace
+
+std::vector<std::string> scaled_modalities(const ModelConfig& config,
+                                           const atlas::FeatureSet& features) {
+    const std::vector<std::string> modalities = resolve_modalities(config, features);
+    check_likelihoods(config, modalities);
+    std::vector<std::string> scaled;
+    for (const std::string& name : modalities)
+        if (name != "st" && name != "sm" && !is_counts(other_likelihood(config, name)))
+            scaled.push_back(name);
+    return scaled;
+}
 
 std::vector<std::string> resolve_modalities(const ModelConfig& config,
                                             const atlas::FeatureSet& features) {
@@ -65,6 +130,7 @@ NetworkOptions make_network(const ModelConfig& config, const LossWeights& weight
                             const std::vector<std::int32_t>& features,
                             const std::vector<std::vector<std::string>>& categories) {
     NetworkOptions options;
+    check_likelihoods(config, modalities);
     for (std::size_t m = 0; m < modalities.size(); ++m) {
         ModalityBlock block;
         block.name = modalities[m];
@@ -75,6 +141,7 @@ NetworkOptions make_network(const ModelConfig& config, const LossWeights& weight
         block.transform =
             counts || modalities.size() == 1 ? InputTransform::Log1p : InputTransform::None;
         block.mean_head = counts ? MeanHead::SoftmaxLibrary : MeanHead::Linear;
+        if (!counts && block.name != "sm") describe_other(config, block);
         block.weight = weights.modality[m].reconstruction;
         block.corr_weight = weights.modality[m].correlation;
         options.blocks.push_back(std::move(block));

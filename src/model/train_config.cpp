@@ -56,7 +56,12 @@ void bind(core::ConfigTable& table, ModelConfig& config) {
     table.add("model.st_likelihood", config.st_likelihood,
               "reconstruction loss of counts: auto is zinb");
     table.add("model.sm_likelihood", config.sm_likelihood,
-              "reconstruction loss of intensities and other modalities: auto is g");
+              "reconstruction loss of intensities: auto is g");
+    table.add(
+        "model.likelihoods", config.likelihoods,
+        "reconstruction loss of modalities other than st and sm, [\"protein=nb\"]: gaussian, "
+        "zig, mse (of values divided by the root mean square of their feature), zinb or nb (of "
+        "counts, with library size); gaussian where none is given");
 }
 
 void bind(core::ConfigTable& table, LossConfig& config) {

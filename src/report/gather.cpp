@@ -176,6 +176,12 @@ core::MatrixF measured_values(const atlas::JointReader& joint,
             features.names().begin())] = static_cast<std::int32_t>(w);
     auto values = core::to_dense(
         core::select_columns(all.view(), column, static_cast<std::int32_t>(wanted.size())).view());
+    if (const auto scales = atlas::feature_scales(features); !scales.empty())
+        for (std::size_t w = 0; w < wanted.size(); ++w)
+            values.col(static_cast<Eigen::Index>(w)) /=
+                scales[std::lower_bound(features.names().begin(), features.names().end(),
+                                        wanted[w]) -
+                       features.names().begin()];
     if (features.name == "sm" && sm_target > 0) {
         const auto measured = static_cast<double>(
             std::count_if(position.begin(), position.end(), [](auto p) { return p >= 0; }));

@@ -43,8 +43,9 @@ struct RowSourceConfig {
 /// Reads rows of a run's joint files. What it knows of the run (shards, categories, masks) is equal
 /// on every rank; `read` is local (serial HDF5) and any rank may read any row. Rows of modality
 /// "sm" are scaled to sum to sm_target * measured / selected over the selected metabolites that
-/// their sample measured (sums of absolute values, in double, in feature order); other modalities
-/// are left as they are. Values that are not finite are refused.
+/// their sample measured (sums of absolute values, in double, in feature order); values of
+/// modalities with a scale column (kScaleColumn) are divided by it; others are left as they are.
+/// Values that are not finite are refused.
 class RowSource {
   public:
     /// Collective: samples' obs tables are read by the ranks in turn. Throws ConfigError for a
@@ -85,6 +86,7 @@ class RowSource {
     std::vector<std::int64_t> sample_rows_;
     std::vector<Shard> shards_;
     std::vector<std::int32_t> features_;
+    std::vector<std::vector<float>> scales_;  ///< [modality]: empty, or one a feature
     std::vector<std::vector<std::string>> categories_;
     /// [sample][level]: one code a row, or a single one when all rows agree.
     std::vector<std::vector<std::vector<std::int32_t>>> codes_;

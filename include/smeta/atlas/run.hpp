@@ -37,6 +37,12 @@ struct FeatureSet {
     const ModalityFeatures* find(std::string_view name) const;
 };
 
+/// Column of a run's var: what the values of a feature are divided by before the model sees them
+/// (root mean square over the run's rows). Modalities without it are taken as they are.
+inline constexpr std::string_view kScaleColumn = "smeta_scale";
+/// The column as numbers; empty where the modality has none.
+std::vector<float> feature_scales(const ModalityFeatures& features);
+
 /// Position of each feature in a sample's var, -1 where the sample has not measured it.
 std::vector<std::int32_t> positions_in(const std::vector<std::string>& features,
                                        const std::vector<std::string>& var_names);
@@ -69,6 +75,8 @@ class Run {
         std::vector<std::string> samples;  ///< all of the atlas when empty
         std::string config_toml;           ///< effective configuration
         FeatureSet features;               ///< `measured` is derived here and may be left empty
+        /// Modalities whose features get a scale of the run's rows, unless `features` has one.
+        std::vector<std::string> scaled = {};
     };
     /// Freezes features.h5, config.toml and, last, inputs.json from the joint files of the atlas of
     /// this moment. ConfigError when the run exists, a sample has no joint files, or a modality's

@@ -16,8 +16,11 @@ struct SampleSource {
     std::string cohort;  ///< empty: "default", with `joint` ingest.cohort_key
     std::string st;      ///< transcriptomics; empty = none
     std::vector<std::string> sm;  ///< metabolomics: none, one file, or positive and negative
-    std::string joint;            ///< SpatialMETA's joint .h5ad, in place of st and sm
-    std::string labels;           ///< table of spot labels; empty = none
+    /// Further modalities (name in mod/ -> table with a column spot, .h5ad or .h5mu), joined by
+    /// name.
+    std::map<std::string, std::string> others;
+    std::string joint;   ///< SpatialMETA's joint .h5ad, in place of st and sm
+    std::string labels;  ///< table of spot labels; empty = none
     std::string
         sm_columns;  ///< regular expression: feature columns of an SM table; empty = all numeric
     std::map<std::string, std::string> obs;  ///< further levels of every spot (platform, species)
@@ -34,8 +37,8 @@ struct Study {
     std::vector<SampleSource> samples;
 };
 
-/// Checks one source: a valid name and either st and/or sm or joint. Throws ConfigError beginning
-/// with its origin.
+/// Checks one source: a valid name and either st, sm and/or others, or joint. Throws ConfigError
+/// beginning with its origin.
 void check_source(const SampleSource& source);
 
 /// Parses the text of a study.toml. Defaults: atlas "atlas" and run "main". `align.transform` is 3

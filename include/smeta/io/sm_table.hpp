@@ -7,11 +7,17 @@
 
 namespace smeta::io {
 
+enum class FeatureKind {
+    Metabolites,  ///< bare numbers are m/z
+    Other,        ///< columns keep their names
+};
+
 struct SmTableOptions {
     std::string columns;   ///< regular expression (ECMAScript) of the feature columns; empty: all
                            ///< that are no position
     std::string polarity;  ///< "pos", "neg" or "" where unknown
     ValuePolicy values;
+    FeatureKind features = FeatureKind::Metabolites;
 };
 
 /// A table of intensities, plain or gzip.

@@ -39,4 +39,10 @@ AnnData read_st_source(const std::string& path, const SourceOptions& options);
 /// or with a `spot` column), .h5ad, .h5mu (modality sm, SM, msi or the only one). Errors as above.
 AnnData read_sm_source(const std::vector<std::string>& paths, const SourceOptions& options);
 
+/// Reads any other modality of spots (proteins, image features): a table with a column `spot` or
+/// columns `x` and `y`, .h5ad (X, or layers["counts"]), .h5mu (modality `name` or the only one).
+/// Any finite values; ingest.nan says what else. Errors as above.
+AnnData read_other_source(const std::string& name, const std::string& path,
+                          const SourceOptions& options);
+
 }  // namespace smeta::io

@@ -14,9 +14,15 @@ namespace smeta::model {
 std::vector<std::string> resolve_modalities(const ModelConfig& config,
                                             const atlas::FeatureSet& features);
 
-/// The network of a run (spec A7): st counts: log1p input, zinb, softmax times library; sm and
-/// others: as they are beside another modality, log1p alone, Gaussian. Throws ConfigError for a
-/// likelihood that does not fit. Local, pure.
+/// Modalities other than st and sm whose likelihood is of real numbers: their features are scaled
+/// (atlas::Run::Setup). Throws ConfigError for an entry of model.likelihoods that says nothing.
+/// Local, pure.
+std::vector<std::string> scaled_modalities(const ModelConfig& config,
+                                           const atlas::FeatureSet& features);
+
+/// The network of a run (spec A7): st counts: log1p input, zinb, softmax times library; sm: as it
+/// is beside another modality, log1p alone, Gaussian; others by model.likelihoods: counts as st,
+/// real numbers as they are. Throws ConfigError for a likelihood that does not fit. Local, pure.
 NetworkOptions make_network(const ModelConfig& config, const LossWeights& weights,
                             const std::vector<std::string>& modalities,
                             const std::vector<std::int32_t>& features,

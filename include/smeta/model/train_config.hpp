@@ -30,6 +30,7 @@ struct ModelConfig {
     double sm_target = 1e3;  ///< 0: intensities as they are
     ReconstructionLoss st_likelihood = ReconstructionLoss::Auto;
     ReconstructionLoss sm_likelihood = ReconstructionLoss::Auto;
+    std::vector<std::string> likelihoods;  ///< "MODALITY=LIKELIHOOD" of other modalities
 };
 
 struct LossConfig {

@@ -1,5 +1,6 @@
 #include "smeta/atlas/run.hpp"
 
+#include <cmath>
 #include <fstream>
 
 #include <gtest/gtest.h>
@@ -91,6 +92,32 @@ TEST(Run, knows_what_each_sample_measured) {
     unknown.modalities[1].var.index.back() = "gene99";
     EXPECT_THROW(TrainingRun::create(example.atlas, "r", {{}, "", unknown}), core::ConfigError);
     EXPECT_FALSE(TrainingRun::exists(example.atlas, "r"));
+}
+
+TEST(Run, scales_the_modalities_it_is_told_to_by_the_root_mean_square_of_all_rows) {
+    Example example;
+    FeatureSet features = features_of(joint_data("A", 1));
+    const TrainingRun run = TrainingRun::create(example.atlas, "main", {{}, "", features, {"sm"}});
+    const FeatureSet written = run.features();
+    EXPECT_TRUE(feature_scales(*written.find("st")).empty());
+    const ModalityFeatures& sm = *written.find("sm");
+    std::vector<double> squares(sm.names().size(), 0.0);
+    for (const char* sample : {"A", "B"}) {
+        const io::MuData data = example.atlas.read_joint(sample);
+        const core::MatrixF x = io::to_dense(*data.find("sm")->x);
+        const auto column = positions_in(sm.names(), data.find("sm")->var.index);
+        for (std::size_t f = 0; f < squares.size(); ++f)
+            squares[f] += x.col(column[f]).cast<double>().squaredNorm();
+    }
+    const std::vector<float> scales = feature_scales(sm);
+    ASSERT_EQ(scales.size(), squares.size());
+    for (std::size_t f = 0; f < squares.size(); ++f)
+        EXPECT_FLOAT_EQ(scales[f], squares[f] > 0 ? std::sqrt(squares[f] / 30) : 1.0);
+    // A scale that the features bring, those of an older run, stays.
+    features.modalities[0].var.set(std::string(kScaleColumn),
+                                   std::vector<double>(squares.size(), 3.0));
+    const TrainingRun later = TrainingRun::create(example.atlas, "r2", {{}, "", features, {"sm"}});
+    EXPECT_EQ(feature_scales(*later.features().find("sm")), std::vector<float>(squares.size(), 3));
 }
 
 TEST(Run, an_input_that_is_gone_or_differs_is_an_error) {
