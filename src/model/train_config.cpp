@@ -33,6 +33,13 @@ LossWeights published_weights(TrainMode mode, const std::vector<std::string>& mo
     return weights;
 }
 
+double batch_factor(const TrainConfig& train) {
+    constexpr double kPublishedBatch = 128;
+    const double times = static_cast<double>(train.batch_size) / kPublishedBatch;
+    if (train.batch_scaling == BatchScaling::Sqrt) return std::sqrt(times);
+    return train.batch_scaling == BatchScaling::Linear ? times : 1.0;
+}
+
 }  // namespace
 
 void bind(core::ConfigTable& table, ModelConfig& config) {
@@ -89,6 +96,12 @@ void bind(core::ConfigTable& table, TrainConfig& config) {
               "learning rate over the run: constant, or cosine down to train.learning_rate_min");
     table.add("train.learning_rate_min", config.learning_rate_min,
               "learning rate at the end of a cosine schedule", {0, 10});
+    table.add("train.batch_scaling", config.batch_scaling,
+              "factor of the learning rate for mini-batches of other than 128 rows: none, "
+              "sqrt: (batch_size / 128)^(1/2), linear: batch_size / 128");
+    table.add("train.learning_rate_warmup", config.learning_rate_warmup,
+              "epochs, or a part of one, over which the learning rate grows linearly from nothing",
+              {0, 1e9});
     table.add("train.gradient_clip", config.gradient_clip,
               "largest norm of the gradient of the whole model; 0: no clipping", {0, 1e30});
     table.add("train.validation", config.validation,
@@ -156,11 +169,15 @@ double kl_weight(double kl, std::int64_t warmup, std::int64_t epoch) {
     return kl * std::min(1.0, static_cast<double>(epoch - 1) / static_cast<double>(warmup - 1));
 }
 
-double scheduled_rate(const TrainConfig& train, std::int64_t step, std::int64_t steps) {
-    if (train.schedule == Schedule::Constant || steps <= 1) return train.learning_rate;
+double scheduled_rate(const TrainConfig& train, std::int64_t step, const Horizon& horizon) {
+    const double rate = train.learning_rate * batch_factor(train);
+    const double warmup = train.learning_rate_warmup * static_cast<double>(horizon.steps);
+    const double rise = std::min(1.0, static_cast<double>(step + 1) / std::max(1.0, warmup));
+    const std::int64_t steps = horizon.epochs * horizon.steps;
+    if (train.schedule == Schedule::Constant || steps <= 1) return rise * rate;
     const double done = std::min(1.0, static_cast<double>(step) / static_cast<double>(steps - 1));
-    return train.learning_rate_min + 0.5 * (train.learning_rate - train.learning_rate_min) *
-                                         (1 + std::cos(std::numbers::pi * done));
+    return rise * (train.learning_rate_min + 0.5 * (rate - train.learning_rate_min) *
+                                                 (1 + std::cos(std::numbers::pi * done)));
 }
 
 }  // namespace smeta::model

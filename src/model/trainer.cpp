@@ -254,7 +254,7 @@ void Trainer::train_step(std::int64_t step) {
     const double clip = options_.train.gradient_clip;
     const double clipped = clip > 0 && norm > clip ? clip / norm : 1.0;
     learning_rate_ = scheduled_rate(options_.train, adam_.steps(),
-                                    state_.horizon_epochs * training_.plan->steps());
+                                    {state_.horizon_epochs, training_.plan->steps()});
     // The published optimiser sees the loss divided once more by the mini-batch's rows, which its
     // epsilon feels.
     adam_.update(cvae_->values(), cvae_->gradient(),

@@ -18,6 +18,8 @@ enum class Reduction { Fast, FixedTree };
 /// The loss of a modality's reconstruction, as it is named in the configuration.
 enum class ReconstructionLoss { Auto, Zinb, Gaussian, ZeroInflatedGaussian, Mse };
 enum class Schedule { Constant, Cosine };
+/// How the learning rate follows train.batch_size from the batch it is meant for (128 rows).
+enum class BatchScaling { None, Sqrt, Linear };
 
 struct ModelConfig {
     std::vector<std::string> modalities;  ///< empty: all that the run's samples have
@@ -49,6 +51,8 @@ struct TrainConfig {
     double weight_decay = 1e-6;
     Schedule schedule = Schedule::Constant;
     double learning_rate_min = 0;
+    BatchScaling batch_scaling = BatchScaling::None;
+    double learning_rate_warmup = 0;  ///< epochs
     double gradient_clip = 0;
     double validation = 0;
     std::int64_t patience = 0;
@@ -97,8 +101,16 @@ std::vector<std::string> resolve_batch_keys(const ModelConfig& model, const Trai
 /// `warmup` is min(epochs, loss.kl_warmup) of the run's first start.
 double kl_weight(double kl, std::int64_t warmup, std::int64_t epoch);
 
-/// Learning rate of the update `step` of `steps` (over the whole horizon of the run's first start).
-double scheduled_rate(const TrainConfig& train, std::int64_t step, std::int64_t steps);
+/// Updates of a run as its first start planned them.
+struct Horizon {
+    std::int64_t epochs = 1;
+    std::int64_t steps = 1;  ///< of an epoch
+};
+
+/// Learning rate of update `step` = 0, 1, ...: train.learning_rate times what train.batch_scaling
+/// makes of batch_size / 128, along train.schedule, times min(1, (step + 1) / W) with W the updates
+/// of train.learning_rate_warmup epochs.
+double scheduled_rate(const TrainConfig& train, std::int64_t step, const Horizon& horizon);
 
 }  // namespace smeta::model
 
@@ -111,6 +123,13 @@ struct ConfigEnum<model::TrainMode> {
         {model::TrainMode::Single, "single"},
         {model::TrainMode::Multi, "multi"},
         {model::TrainMode::Custom, "custom"}};
+};
+template <>
+struct ConfigEnum<model::BatchScaling> {
+    static constexpr std::pair<model::BatchScaling, std::string_view> kNames[] = {
+        {model::BatchScaling::None, "none"},
+        {model::BatchScaling::Sqrt, "sqrt"},
+        {model::BatchScaling::Linear, "linear"}};
 };
 template <>
 struct ConfigEnum<model::Reduction> {

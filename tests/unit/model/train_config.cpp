@@ -1,5 +1,8 @@
 #include "smeta/model/train_config.hpp"
 
+#include <cmath>
+#include <numbers>
+
 #include <gtest/gtest.h>
 
 #include "smeta/core/error.hpp"
@@ -101,10 +104,36 @@ TEST(TrainConfig, CosineScheduleGoesFromRateToMinimum) {
     train.schedule = Schedule::Cosine;
     train.learning_rate = 1e-2;
     train.learning_rate_min = 1e-4;
-    EXPECT_DOUBLE_EQ(scheduled_rate(train, 0, 101), 1e-2);
-    EXPECT_DOUBLE_EQ(scheduled_rate(train, 50, 101), 0.5 * (1e-2 + 1e-4));
-    EXPECT_DOUBLE_EQ(scheduled_rate(train, 100, 101), 1e-4);
-    EXPECT_DOUBLE_EQ(scheduled_rate(train, 500, 101), 1e-4);
+    EXPECT_DOUBLE_EQ(scheduled_rate(train, 0, {1, 101}), 1e-2);
+    EXPECT_DOUBLE_EQ(scheduled_rate(train, 50, {1, 101}), 0.5 * (1e-2 + 1e-4));
+    EXPECT_DOUBLE_EQ(scheduled_rate(train, 100, {1, 101}), 1e-4);
+    EXPECT_DOUBLE_EQ(scheduled_rate(train, 500, {1, 101}), 1e-4);
+}
+
+TEST(TrainConfig, LargeBatchesScaleTheRate) {
+    TrainConfig train;
+    train.learning_rate = 1e-3;
+    train.batch_size = 2048;
+    EXPECT_DOUBLE_EQ(scheduled_rate(train, 0, {2, 10}), 1e-3);
+    train.batch_scaling = BatchScaling::Sqrt;
+    EXPECT_DOUBLE_EQ(scheduled_rate(train, 0, {2, 10}), 4e-3);
+    train.batch_scaling = BatchScaling::Linear;
+    EXPECT_DOUBLE_EQ(scheduled_rate(train, 0, {2, 10}), 16e-3);
+    train.batch_size = 64;
+    EXPECT_DOUBLE_EQ(scheduled_rate(train, 0, {2, 10}), 0.5e-3);
+}
+
+TEST(TrainConfig, WarmupRaisesTheRateAlongAnySchedule) {
+    TrainConfig train;
+    train.learning_rate = 1e-2;
+    train.learning_rate_warmup = 2.5;
+    EXPECT_DOUBLE_EQ(scheduled_rate(train, 0, {8, 20}), 1e-2 / 50);
+    EXPECT_DOUBLE_EQ(scheduled_rate(train, 24, {8, 20}), 1e-2 / 2);
+    EXPECT_DOUBLE_EQ(scheduled_rate(train, 49, {8, 20}), 1e-2);
+    EXPECT_DOUBLE_EQ(scheduled_rate(train, 150, {8, 20}), 1e-2);
+    train.schedule = Schedule::Cosine;
+    EXPECT_DOUBLE_EQ(scheduled_rate(train, 80, {8, 20}),
+                     0.5e-2 * (1 + std::cos(std::numbers::pi * 80 / 159)));
 }
 
 }  // namespace
