@@ -149,8 +149,12 @@ def main():
         settings = [word for setting in (f"train.epochs={options.epochs}", *options.set) for word in ("--set", setting)]
         seconds, peak, log = steps.ranks("train", "--atlas", str(atlas), *settings)
         epochs = [json.loads(line) for line in (atlas / "runs/main/metrics.jsonl").read_text().splitlines()]
-        mode = "streaming" if "streaming from" in log else "in memory"
-        steps.report("train", seconds, peak, mode=mode, spots_per_second=[round(e["spots_per_second"], 1) for e in epochs],
+        # Scratch files have no names that could be listed: counted as planned, for the rank with the largest.
+        scratch = re.search(r"scratch file of about (\d+) MiB", log)
+        scratch_mib = options.ranks * int(scratch[1]) if scratch else 0
+        steps.peak_disk = max(steps.peak_disk, disk_mib(folder) + scratch_mib)
+        steps.report("train", seconds, peak, mode="streaming" if scratch else "in memory", scratch_mib=scratch_mib,
+                     spots_per_second=[round(e["spots_per_second"], 1) for e in epochs],
                      loss=[e["loss"]["total"] for e in epochs])
         seconds, peak, _ = steps.ranks("embed", "--atlas", str(atlas))
         rows = results_rows(atlas)
