@@ -48,6 +48,18 @@ int run_list(Context& context, const AtlasOptions& options) {
     return 0;
 }
 
+/// "rows S1 qc/st read 10 = kept 8 + low_counts 2", separated by tabs.
+std::string rows_text(const std::string& sample, const atlas::SampleInfo::Rows& rows) {
+    std::int64_t read = rows.kept;
+    std::string parts = fmt::format("kept {}", rows.kept);
+    for (const auto& [reason, count] : rows.dropped) {
+        read += count;
+        parts += fmt::format(" + {} {}", reason, count);
+    }
+    return fmt::format("rows\t{}\t{}{}{}\tread {} = {}\n", sample, rows.stage,
+                       rows.modality.empty() ? "" : "/", rows.modality, read, parts);
+}
+
 std::string info_text(const std::string& path) {
     const auto info = atlas::describe(atlas::ShardedAtlas::open(path));
     std::int64_t joint_rows = 0;
@@ -60,6 +72,8 @@ std::string info_text(const std::string& path) {
         text += fmt::format("features_{}\t{}\n", modality, names);
     for (const auto& [cohort, samples] : info.cohorts)
         text += fmt::format("cohort\t{}\t{} samples\n", cohort, samples);
+    for (const auto& sample : info.samples)
+        for (const auto& rows : sample.rows) text += rows_text(sample.name, rows);
     for (const auto& run : info.runs) {
         text += fmt::format("run\t{}\t{} samples\t{} rows", run.name, run.samples, run.rows);
         if (!run.removed.empty())

@@ -129,6 +129,10 @@ JointTable SectionJoint::finish(const SectionTotals& all) {
                 "spots = kept + dropped, each with a reason");
     JointTable result;
     result.summary = summary(all);
+    auto dropped = all.rows.dropped;
+    dropped[static_cast<std::size_t>(DropReason::QualityControl)] = failed_;
+    for (std::size_t r = 0; r < dropped.size(); ++r)
+        if (dropped[r] > 0) result.dropped[std::string(kDropReasons[r])] = dropped[r];
     result.data = as_mudata(all);
     return result;
 }

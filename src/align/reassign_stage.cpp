@@ -87,6 +87,7 @@ void join_together(const comm::Comm& comm, const atlas::ShardedAtlas& atlas, con
         comm.all_or_throw([&] { mine = section->joint->finish(totals); });
     }
     batch.add_joint(comm, task.sample, task.key, mine.data);
+    batch.note_dropped(task.sample, atlas::kJoint, mine.dropped);
     core::log_info("reassign: {}: {}", task.sample, mine.summary);
 }
 
@@ -109,6 +110,7 @@ void run_reassign(const comm::Comm& comm, atlas::ShardedAtlas& atlas, const Reas
         joint.take({0, joint.candidates()});
         const JointTable table = joint.finish(joint.totals());
         batch.add_joint(sample, alone.at(sample)->key, table.data);
+        batch.note_dropped(sample, atlas::kJoint, table.dropped);
         return fmt::format("reassign: {}: {}", sample, table.summary);
     });
     for (const Task& task : tasks)

@@ -16,6 +16,7 @@
 #include "smeta/core/log.hpp"
 #include "smeta/io/anndata.hpp"
 #include "smeta/io/atomic_file.hpp"
+#include "smeta/io/sealed_file.hpp"
 
 namespace smeta::analysis {
 namespace {
@@ -89,8 +90,10 @@ StageResult make_neighbors(const comm::Comm& comm, const atlas::Run& run, const 
     comm.root_or_throw([&] {
         const auto data = neighbors_file(latent, nearest, neighbors, key);
         const auto writing = atlas::writer_lock(run.atlas_path());
-        io::replace_file(run.neighbors_file().string(),
-                         [&](const std::string& path) { io::write_h5ad(path, data); });
+        io::replace_file(run.neighbors_file().string(), [&](const std::string& path) {
+            io::write_h5ad(path, data);
+            io::seal_file(path);
+        });
     });
     core::log_info(
         "neighbours: {} nearest of each of {} spots in {} latent dimensions",

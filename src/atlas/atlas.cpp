@@ -22,9 +22,8 @@ namespace {
 
 constexpr std::chrono::seconds kPatience{60};
 
-Manifest read_manifest(const fs::path& path) {
-    const fs::path file = path / detail::kManifestFile;
-    return parse_manifest(io::read_text_file(file.string()), file.string());
+std::string manifest_text(const fs::path& path) {
+    return io::read_text_file((path / detail::kManifestFile).string());
 }
 
 bool has_manifest(const fs::path& path) {
@@ -73,7 +72,7 @@ ShardedAtlas ShardedAtlas::make(const fs::path& path, IfThere if_there) {
     const FileLock lock(path / detail::kLockFile,
                         {.byte = detail::kManifestByte, .patience = kPatience});
     if (has_manifest(path)) {
-        if (if_there == IfThere::Open) return {path, read_manifest(path)};
+        if (if_there == IfThere::Open) return open(path);
         throw core::ConfigError(fmt::format("{} is an atlas already", path.string()));
     }
     for (const char* folder : detail::kFolders) {
@@ -82,9 +81,8 @@ ShardedAtlas ShardedAtlas::make(const fs::path& path, IfThere if_there) {
             throw core::IoError::from_errno("create", (path / folder).string(), error.value());
     }
     io::sync_folder(path.string());
-    const Manifest empty;
-    io::write_atomically((path / detail::kManifestFile).string(), to_json(empty));
-    return {path, empty};
+    io::write_atomically((path / detail::kManifestFile).string(), to_json(Manifest{}));
+    return open(path);
 }
 
 ShardedAtlas ShardedAtlas::create(const fs::path& path) {
@@ -93,7 +91,9 @@ ShardedAtlas ShardedAtlas::create(const fs::path& path) {
 
 ShardedAtlas ShardedAtlas::open(const fs::path& path) {
     check_there(path);
-    return {path, read_manifest(path)};
+    ShardedAtlas atlas(path);
+    atlas.refresh();
+    return atlas;
 }
 
 ShardedAtlas ShardedAtlas::open_or_create(const fs::path& path) {
@@ -103,29 +103,41 @@ ShardedAtlas ShardedAtlas::open_or_create(const fs::path& path) {
 
 ShardedAtlas ShardedAtlas::open(const comm::Comm& comm, const fs::path& path) {
     comm.root_or_throw([&] { check_there(path); });
-    ShardedAtlas atlas(path, {});
+    ShardedAtlas atlas(path);
     atlas.refresh(comm);
     return atlas;
 }
 
 ShardedAtlas ShardedAtlas::open_or_create(const comm::Comm& comm, const fs::path& path) {
-    comm.root_or_throw([&] { open_or_create(path); });
-    return open(comm, path);
+    ShardedAtlas atlas(path);
+    comm.root_or_throw([&] { atlas = open_or_create(path); });
+    atlas.refresh(comm);
+    return atlas;
+}
+
+void ShardedAtlas::take(const std::string& text) {
+    const core::Hash128 hash = core::hash128(text);
+    if (hash == text_) return;
+    manifest_ = parse_manifest(text, (path_ / detail::kManifestFile).string());
+    text_ = hash;
 }
 
 void ShardedAtlas::refresh() {
-    manifest_ = read_manifest(path_);
+    take(manifest_text(path_));
 }
 
 void ShardedAtlas::refresh(const comm::Comm& comm) {
-    const fs::path file = path_ / detail::kManifestFile;
     std::string text;
     comm.root_or_throw([&] {
-        text = io::read_text_file(file.string());
-        manifest_ = parse_manifest(text, file.string());
+        text = manifest_text(path_);
+        take(text);
     });
+    std::string current = core::to_hex(text_);
+    comm.broadcast(current);
+    const int differs = current == core::to_hex(text_) ? 0 : 1;
+    if (comm.allreduce(differs, comm::ReduceOp::Max) == 0) return;
     comm.broadcast(text);
-    manifest_ = parse_manifest(text, file.string());
+    take(text);
 }
 
 std::vector<std::string> ShardedAtlas::samples() const {

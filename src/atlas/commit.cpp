@@ -13,6 +13,7 @@
 #include "smeta/io/anndata.hpp"
 #include "smeta/io/atomic_file.hpp"
 #include "smeta/io/mudata_parallel.hpp"
+#include "smeta/io/source_info.hpp"
 
 #include "layout.hpp"
 #include "pending.hpp"
@@ -30,6 +31,14 @@ std::map<std::string, ModalityShape> shapes_of(const io::MuData& data) {
     std::map<std::string, ModalityShape> shapes;
     for (const auto& [name, modality] : data.modalities)
         shapes[name] = {modality.obs.rows(), static_cast<std::int32_t>(modality.var.rows())};
+    return shapes;
+}
+
+/// With the rows that the reader left out.
+std::map<std::string, ModalityShape> source_shapes_of(const io::MuData& data) {
+    auto shapes = shapes_of(data);
+    for (const auto& [name, modality] : data.modalities)
+        shapes.at(name).dropped = io::dropped(modality);
     return shapes;
 }
 
@@ -103,7 +112,7 @@ struct CommitBatch::State {
     void refuse_used(const std::string& sample) const;
     void place(const Manifest& current, const detail::PendingStage& pending) const;
     void refuse_named(const Manifest& current, const FileEntry& entry) const;
-    void finish(Manifest& current, const std::vector<detail::PendingStage>& all,
+    void finish(Manifest current, const std::vector<detail::PendingStage>& all,
                 const Registry& all_names) const;
 };
 
@@ -160,19 +169,20 @@ void CommitBatch::State::place(const Manifest& current, const detail::PendingSta
     }
 }
 
-void CommitBatch::State::finish(Manifest& current, const std::vector<detail::PendingStage>& all,
+void CommitBatch::State::finish(Manifest current, const std::vector<detail::PendingStage>& all,
                                 const Registry& all_names) const {
     for (const auto& pending : all) detail::check_against(current, pending);
-    const Manifest before = current;
+    std::vector<SampleEntry> replaced_entries;
+    for (const auto& pending : all)
+        if (const auto old = current.samples.find(pending.sample);
+            pending.replaces && old != current.samples.end())
+            replaced_entries.push_back(old->second);
     if (!detail::merge(current, all)) return;
     // Names first: after a crash in between the registry has names too many, which does no harm.
     Registry registry = Registry::read(root / detail::kRegistryFile);
     if (registry.add(all_names)) registry.write(root / detail::kRegistryFile);
     io::write_atomically((root / detail::kManifestFile).string(), to_json(current));
-    for (const auto& pending : all)
-        if (const auto old = before.samples.find(pending.sample);
-            pending.replaces && old != before.samples.end())
-            detail::remove_files(root, old->second, current);
+    for (const SampleEntry& old : replaced_entries) detail::remove_files(root, old, current);
 }
 
 CommitBatch::CommitBatch(const ShardedAtlas& atlas, std::int64_t file_rows)
@@ -206,18 +216,19 @@ void CommitBatch::add_raw(const std::string& sample, const std::string& cohort,
     pending.entry.files.push_back(state_->write(
         state_->raw_path(sample, key), rows,
         [&](const fs::path& file) { io::write_h5mu(file.string(), data); }, pending));
-    pending.entry.modalities = shapes_of(data);
+    pending.entry.modalities = source_shapes_of(data);
     pending.entry.key =
         key.empty() ? core::to_hex(pending.entry.files.front().checksum).substr(0, 16) : key;
     state_->add(std::move(pending), &data);
 }
 
 void CommitBatch::add_stage(const std::string& sample, std::string_view stage,
-                            const std::string& key, const FileWriter& write, std::int64_t rows) {
+                            const std::string& key, const FileWriter& write, std::int64_t rows,
+                            const std::map<std::string, ModalityShape>& modalities) {
     check_name("stage", stage);
     core::check(key.size() == 16, "a stage key has 16 hex digits");
     if (state_->stands(sample, stage, key)) return;
-    detail::PendingStage pending{sample, "", std::string(stage), {key, {}, {}, {}}, {}};
+    detail::PendingStage pending{sample, "", std::string(stage), {key, {}, modalities, {}}, {}};
     pending.entry.files.push_back(
         state_->write(detail::stage_path(stage, sample, key), rows, write, pending));
     state_->add(std::move(pending), nullptr);
@@ -254,7 +265,7 @@ void CommitBatch::add_joint(const std::string& sample, const std::string& key,
             },
             pending));
     }
-    pending.entry.modalities = shapes_of(data);
+    pending.entry.modalities = cohort.empty() ? shapes_of(data) : source_shapes_of(data);
     state_->add(std::move(pending), &data);
 }
 
@@ -328,16 +339,21 @@ void CommitBatch::add_joint(const comm::Comm& section, const std::string& sample
     state_->add(std::move(pending), &mine);
 }
 
+void CommitBatch::note_dropped(const std::string& sample, std::string_view stage,
+                               const std::map<std::string, std::int64_t>& dropped) {
+    for (auto& pending : state_->stages)
+        if (pending.sample == sample && pending.stage == stage)
+            for (auto& [name, shape] : pending.entry.modalities) shape.dropped = dropped;
+}
+
 void CommitBatch::commit(ShardedAtlas& atlas) {
-    const fs::path manifest_file = state_->root / detail::kManifestFile;
     if (!state_->stages.empty()) {
         const FileLock lock(state_->root / detail::kLockFile,
                             {.byte = detail::kManifestByte, .patience = kPatience});
-        Manifest current =
-            parse_manifest(io::read_text_file(manifest_file.string()), manifest_file.string());
-        state_->check(current);
-        for (const auto& pending : state_->stages) state_->place(current, pending);
-        state_->finish(current, state_->stages, state_->names);
+        atlas.refresh();
+        state_->check(atlas.manifest_);
+        for (const auto& pending : state_->stages) state_->place(atlas.manifest_, pending);
+        state_->finish(atlas.manifest_, state_->stages, state_->names);
     }
     remove_quietly(state_->temporaries);
     state_->stages.clear();
@@ -364,8 +380,7 @@ void CommitBatch::commit(const comm::Comm& comm, ShardedAtlas& atlas) {
             std::vector<detail::PendingStage> all;
             Registry names;
             for (const std::string& part : parts) detail::add_from_json(part, all, names);
-            Manifest current = atlas.manifest_;
-            state_->finish(current, all, names);
+            state_->finish(atlas.manifest_, all, names);
         });
     }
     remove_quietly(state_->temporaries);

@@ -78,14 +78,15 @@ IngestSession::IngestSession(const comm::Comm& comm, const fs::path& path) : pat
             const FileLock::Options options{
                 .mode = LockMode::Shared, .byte = detail::kWritersByte, .patience = kPatience};
             try {
-                (void)ShardedAtlas::open_or_create(path_);
+                atlas_ = ShardedAtlas::open_or_create(path_);
                 in_use_.emplace(path_ / detail::kLockFile, options);
             } catch (const core::IoError&) {
                 if (attempt == kAttempts || fs::exists(path_)) throw;
             }
         }
     });
-    atlas_ = ShardedAtlas::open(comm, path_);
+    if (!atlas_) atlas_ = ShardedAtlas(path_);
+    atlas_->refresh(comm);
 }
 
 IngestSession::~IngestSession() {

@@ -1,7 +1,7 @@
 #include "json_fields.hpp"
 
 #include <algorithm>
-#include <set>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -84,33 +84,98 @@ std::string JsonObject::unknown_fields(std::initializer_list<std::string_view> k
     return unknown.empty() ? std::string() : unknown.dump();
 }
 
-Json parse_json(std::string_view text, const std::string& file) {
-    constexpr int kDeepest = 32;
-    const auto fail = [&](std::string expected, std::string found) {
-        throw core::FormatError({.file = file,
-                                 .object = {},
-                                 .expected = std::move(expected),
-                                 .found = std::move(found),
-                                 .hint = "the file was not written by smeta"});
-    };
-    std::vector<std::set<std::string>> keys;  // of the objects that are open
-    const auto guard = [&](int depth, Json::parse_event_t event, Json& value) {
-        if (depth > kDeepest) fail(fmt::format("at most {} levels", kDeepest), "deeper nesting");
-        if (event == Json::parse_event_t::object_start) keys.emplace_back();
-        if (event == Json::parse_event_t::object_end) keys.pop_back();
-        if (event == Json::parse_event_t::key && !keys.back().insert(value).second)
-            fail("every name once in an object", fmt::format("{} twice", value.dump()));
-        return true;
-    };
-    try {
-        return Json::parse(text, guard);
-    } catch (const Json::exception& error) {
-        throw core::FormatError({.file = file,
-                                 .object = {},
-                                 .expected = "JSON",
-                                 .found = error.what(),
-                                 .hint = "the file is damaged; restore it from a copy"});
+namespace {
+
+/// Builds the value as the parser goes; stops at names that stand twice and at deep nesting.
+class Builder {
+  public:
+    explicit Builder(Json& root) : root_(root) {}
+
+    bool null() { return put(nullptr); }
+    bool boolean(bool value) { return put(value); }
+    bool number_integer(Json::number_integer_t value) { return put(value); }
+    bool number_unsigned(Json::number_unsigned_t value) { return put(value); }
+    bool number_float(Json::number_float_t value, const std::string& /*text*/) {
+        return put(value);
     }
+    bool string(std::string& value) { return put(std::move(value)); }
+    bool binary(Json::binary_t& /*value*/) { return false; }
+    bool start_object(std::size_t /*size*/) { return open(Json::object()); }
+    bool start_array(std::size_t /*size*/) { return open(Json::array()); }
+    bool end_object() { return close(); }
+    bool end_array() { return close(); }
+    bool key(std::string& name) {
+        const auto [place, is_new] = open_.back()->emplace(name, nullptr);
+        if (!is_new) return refuse("every name once in an object", Json(name).dump() + " twice");
+        member_ = &*place;
+        return true;
+    }
+    bool parse_error(std::size_t /*position*/, const std::string& /*token*/,
+                     const Json::exception& error) {
+        expected = "JSON";
+        found = error.what();
+        hint = "the file is damaged; restore it from a copy";
+        return false;
+    }
+
+    std::string expected;
+    std::string found;
+    std::string hint = "the file was not written by smeta";
+
+  private:
+    static constexpr std::size_t kDeepest = 32;
+
+    template <class T>
+    Json* place(T&& value) {
+        if (open_.empty()) {
+            root_ = std::forward<T>(value);
+            return &root_;
+        }
+        if (open_.back()->is_array()) {
+            open_.back()->push_back(std::forward<T>(value));
+            return &open_.back()->back();
+        }
+        *member_ = std::forward<T>(value);
+        return member_;
+    }
+    template <class T>
+    bool put(T&& value) {
+        place(std::forward<T>(value));
+        return true;
+    }
+    bool open(Json empty) {
+        if (open_.size() >= kDeepest)
+            return refuse(fmt::format("at most {} levels", kDeepest), "deeper nesting");
+        open_.push_back(place(std::move(empty)));
+        return true;
+    }
+    bool close() {
+        open_.pop_back();
+        return true;
+    }
+    bool refuse(std::string wanted, std::string got) {
+        expected = std::move(wanted);
+        found = std::move(got);
+        return false;
+    }
+
+    Json& root_;
+    std::vector<Json*> open_;  // values that are open, outermost first
+    Json* member_ = nullptr;   // where the value of the name just read goes
+};
+
+}  // namespace
+
+Json parse_json(std::string_view text, const std::string& file) {
+    Json value;
+    Builder builder(value);
+    if (!Json::sax_parse(text, &builder))
+        throw core::FormatError({.file = file,
+                                 .object = {},
+                                 .expected = builder.expected,
+                                 .found = builder.found,
+                                 .hint = builder.hint});
+    return value;
 }
 
 Json with_extra(Json fields, const std::string& extra) {

@@ -9,6 +9,7 @@
 #include "smeta/atlas/run.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/io/atomic_file.hpp"
+#include "smeta/io/sealed_file.hpp"
 
 namespace smeta::atlas::detail {
 
@@ -71,7 +72,21 @@ void check_size(const fs::path& file, const FileEntry& entry) {
 
 void check_content(const fs::path& file, const FileEntry& entry) {
     check_size(file, entry);
-    const core::Hash128 found = io::file_checksum(file.string());
+    check_checksum(file, entry, io::file_checksum(file.string()));
+}
+
+void check_sealed(const fs::path& file) {
+    const io::Seal seal = io::check_seal(file.string());
+    if (seal == io::Seal::Intact) return;
+    throw core::FormatError({.file = file.string(),
+                             .object = "checksum",
+                             .expected = "that of its bytes at its end",
+                             .found = seal == io::Seal::Missing ? "none" : "another",
+                             .hint = "the bytes changed after they were written: run the command "
+                                     "that writes the file again"});
+}
+
+void check_checksum(const fs::path& file, const FileEntry& entry, const core::Hash128& found) {
     if (found != entry.checksum)
         throw core::FormatError({.file = file.string(),
                                  .object = "checksum",

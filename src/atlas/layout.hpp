@@ -36,8 +36,14 @@ FileEntry finish_file(const std::filesystem::path& file, std::string named, std:
 
 /// FormatError unless `file` is there with the entry's size.
 void check_size(const std::filesystem::path& file, const FileEntry& entry);
+/// FormatError unless `found` is the entry's checksum.
+void check_checksum(const std::filesystem::path& file, const FileEntry& entry,
+                    const core::Hash128& found);
 /// As check_size, then compares the checksum.
 void check_content(const std::filesystem::path& file, const FileEntry& entry);
+
+/// FormatError unless the file ends with the checksum of its bytes (io/sealed_file.hpp).
+void check_sealed(const std::filesystem::path& file);
 
 /// Reads every dataset of an HDF5 file: whatever HDF5 or its filters find damaged throws; sparse
 /// matrices must have monotone indptr, column indices in range and finite values. FormatError.

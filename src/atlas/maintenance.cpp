@@ -22,6 +22,20 @@ namespace {
 
 constexpr std::array kChain = {kRaw, kQc, kAlign, kJoint};
 
+std::vector<SampleInfo::Rows> rows_of(const SampleEntry& entry) {
+    std::vector<SampleInfo::Rows> rows;
+    for (const std::string_view stage : {kRaw, kQc, kJoint}) {
+        const StageEntry* done = entry.find(stage);
+        if (done == nullptr) continue;
+        for (const auto& [modality, shape] : done->modalities) {
+            const bool joint = stage == kJoint;
+            rows.push_back({std::string(stage), joint ? "" : modality, shape.rows, shape.dropped});
+            if (joint) break;  // the same rows in every modality
+        }
+    }
+    return rows;
+}
+
 SampleInfo describe_sample(const std::string& name, const SampleEntry& entry) {
     SampleInfo info;
     info.name = name;
@@ -38,6 +52,7 @@ SampleInfo describe_sample(const std::string& name, const SampleEntry& entry) {
         info.joint = joint->modalities;
         info.joint_rows = joint->rows();
     }
+    info.rows = rows_of(entry);
     return info;
 }
 

@@ -86,15 +86,22 @@ std::map<std::string, ModalityShape> parse_modalities(const JsonObject& parent) 
         const std::int64_t features = shape.count("features");
         if (features > std::numeric_limits<std::int32_t>::max())
             shape.fail("features", "below 2^31", std::to_string(features));
-        modalities[name] = {shape.count("rows"), static_cast<std::int32_t>(features)};
+        ModalityShape& target = modalities[name];
+        target.rows = shape.count("rows");
+        target.features = static_cast<std::int32_t>(features);
+        const JsonObject dropped = shape.object("dropped");
+        for (const auto& [reason, count] : dropped.value().items())
+            target.dropped[reason] = dropped.count(reason.c_str());
     }
     return modalities;
 }
 
 Json to_json_value(const std::map<std::string, ModalityShape>& modalities) {
     Json object = Json::object();
-    for (const auto& [name, shape] : modalities)
+    for (const auto& [name, shape] : modalities) {
         object[name] = {{"rows", shape.rows}, {"features", shape.features}};
+        if (!shape.dropped.empty()) object[name]["dropped"] = shape.dropped;
+    }
     return object;
 }
 
@@ -200,17 +207,27 @@ Manifest parse_manifest(std::string_view json, const std::string& file) {
 }
 
 std::string to_json(const Manifest& manifest) {
-    Json samples = Json::object();
-    for (const auto& [name, sample] : manifest.samples)
-        samples[name] = detail::with_extra(
+    // A line a sample: an atlas may have ten thousand.
+    std::string samples = "{";
+    for (const auto& [name, sample] : manifest.samples) {
+        const Json entry = detail::with_extra(
             {{"cohort", sample.cohort}, {"stages", stages_to_json(sample.stages)}}, sample.extra);
+        samples += fmt::format("{}\n    {}: {}", samples.size() > 1 ? "," : "", Json(name).dump(),
+                               entry.dump());
+    }
+    samples += manifest.samples.empty() ? "}" : "\n  }";
     const int minor = std::max(manifest.minor, Manifest::kMinor);
-    return detail::to_text(
+    const Json rest =
         detail::with_extra({{"format", kFormat},
                             {"version", fmt::format("{}.{}", Manifest::kMajor, minor)},
-                            {"samples", std::move(samples)},
+                            {"samples", nullptr},
                             {"stages", stages_to_json(manifest.stages)}},
-                           manifest.extra));
+                           manifest.extra);
+    std::string text = "{";
+    for (const auto& [name, value] : rest.items())
+        text += fmt::format("{}\n  {}: {}", text.size() > 1 ? "," : "", Json(name).dump(),
+                            name == "samples" ? samples : value.dump());
+    return text + "\n}\n";
 }
 
 std::string stage_key(std::string_view stage, int stage_version, std::string_view canonical_config,

@@ -60,18 +60,19 @@ void check_against(const Manifest& manifest, const PendingStage& stage) {
 }
 
 bool merge(Manifest& manifest, const std::vector<PendingStage>& stages) {
-    const Manifest before = manifest;
+    bool changed = false;
     for (const PendingStage& stage : stages) {
-        if (stage.replaces) manifest.samples[stage.sample] = {};
+        if (stage.replaces && manifest.samples.erase(stage.sample) > 0) changed = true;
         auto& target =
             stage.sample.empty() ? manifest.stages : manifest.samples[stage.sample].stages;
         if (!stage.sample.empty() && !stage.cohort.empty())
             manifest.samples[stage.sample].cohort = stage.cohort;
         const auto known = target.find(stage.stage);
-        if (known == target.end() || known->second.key != stage.entry.key)
-            target[stage.stage] = stage.entry;
+        if (known != target.end() && known->second.key == stage.entry.key) continue;
+        target[stage.stage] = stage.entry;
+        changed = true;
     }
-    return manifest != before;
+    return changed;
 }
 
 }  // namespace smeta::atlas::detail

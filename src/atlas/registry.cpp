@@ -4,6 +4,7 @@
 
 #include "smeta/io/atomic_file.hpp"
 #include "smeta/io/h5.hpp"
+#include "smeta/io/sealed_file.hpp"
 
 #include "layout.hpp"
 
@@ -67,6 +68,7 @@ void Registry::write(const std::filesystem::path& file) const {
                 root.write_texts(modality, std::vector<std::string>(names.begin(), names.end()));
         }
         created.close();
+        io::seal_file(temporary);
         detail::finish_file(temporary, detail::kRegistryFile, 0);
     });
 }

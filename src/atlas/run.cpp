@@ -14,6 +14,7 @@
 #include "smeta/core/error.hpp"
 #include "smeta/io/anndata.hpp"
 #include "smeta/io/atomic_file.hpp"
+#include "smeta/io/sealed_file.hpp"
 
 #include "features_file.hpp"
 #include "layout.hpp"
@@ -215,6 +216,7 @@ void replace_h5ad(const fs::path& file, const io::AnnData& data) {
     make_folder(file.parent_path());
     io::replace_file(file.string(), [&](const std::string& temporary) {
         io::write_h5ad(temporary, data);
+        io::seal_file(temporary);
         detail::finish_file(temporary, {}, data.obs.rows());
     });
 }
@@ -285,6 +287,7 @@ void Run::write_reconstruction(const std::string& sample, const io::AnnData& val
     make_folder(file.parent_path());
     io::replace_file(file.string(), [&](const std::string& temporary) {
         io::write_h5ad(temporary, values, x);
+        io::seal_file(temporary);
         detail::finish_file(temporary, {}, x.rows);
     });
 }

@@ -9,6 +9,7 @@
 #include "smeta/atlas/names.hpp"
 #include "smeta/atlas/run.hpp"
 #include "smeta/core/error.hpp"
+#include "smeta/core/hash.hpp"
 #include "smeta/core/log.hpp"
 #include "smeta/core/progress.hpp"
 #include "smeta/io/anndata.hpp"
@@ -24,13 +25,16 @@ namespace fs = std::filesystem;
 
 namespace {
 
-enum class Kind { Annotated, Stage, Unchecked };
+/// Annotated and Stage: the checksum is that of the entry. Sealed: it stands in the file itself.
+/// Unchecked: only the structure can be read.
+enum class Kind { Annotated, Stage, Sealed, Unchecked };
 
 /// Something to check: a file that the manifest or a run names, or a file of a run without
 /// checksum.
 struct Task {
     FileEntry entry;
     Kind kind = Kind::Stage;
+    bool hashed = false;  ///< has a checksum in its entry, and the entry's size
 };
 
 /// What is known before files are read. The same on every rank.
@@ -49,6 +53,10 @@ std::string short_text(const core::Error& error) {
     return text;
 }
 
+bool has_entry_checksum(const Task& task) {
+    return task.kind == Kind::Annotated || task.kind == Kind::Stage;
+}
+
 class Planner {
   public:
     explicit Planner(const fs::path& root) : root_(root) {}
@@ -57,11 +65,19 @@ class Planner {
         guard(detail::kManifestFile, [&] { add_manifest(); });
         for (const std::string& run : detail::run_names(root_))
             guard(fmt::format("runs/{}/inputs.json", run), [&] { add_run(run); });
-        for (auto& [path, task] : tasks_) plan_.tasks.push_back(std::move(task));
+        for (auto& [path, task] : tasks_) {
+            task.hashed = has_entry_checksum(task) && has_entry_size(task);
+            plan_.tasks.push_back(std::move(task));
+        }
         return std::move(plan_);
     }
 
   private:
+    bool has_entry_size(const Task& task) const {
+        std::error_code missing;
+        const auto bytes = fs::file_size(root_ / task.entry.path, missing);
+        return !missing && static_cast<std::int64_t>(bytes) == task.entry.bytes;
+    }
     template <class Work>
     void guard(const std::string& file, const Work& work) {
         try {
@@ -102,12 +118,17 @@ class Planner {
         const auto bytes = fs::file_size(root_ / features.path, missing);
         features.bytes = missing ? 0 : static_cast<std::int64_t>(bytes);
         add(features, Kind::Stage);
-        add_unchecked(folder);
-        add_unchecked(folder + "results/");
-        add_unchecked(folder + "reconstruction/");
+        add_rewritten(folder);
+        add_rewritten(folder + "results/");
+        add_rewritten(folder + "reconstruction/");
     }
-    // Files that commands rewrite: no checksum is kept, but the structure can be read.
-    void add_unchecked(const std::string& folder) {
+    // Files that commands rewrite carry their checksum themselves.
+    static Kind kind_of(const std::string& folder, const std::string& name) {
+        const bool of_sample = folder.ends_with("results/") || folder.ends_with("reconstruction/");
+        const bool sealed = of_sample || name == "model.h5" || name == "neighbors.h5";
+        return sealed ? Kind::Sealed : Kind::Unchecked;
+    }
+    void add_rewritten(const std::string& folder) {
         std::error_code absent;
         for (const auto& file : fs::directory_iterator(root_ / folder, absent)) {
             const std::string name = file.path().filename().string();
@@ -117,7 +138,7 @@ class Planner {
             if (tasks_.count(folder + name) != 0) continue;
             FileEntry entry{.path = folder + name, .checksum = {}, .extra = {}};
             entry.bytes = static_cast<std::int64_t>(file.file_size());
-            tasks_.try_emplace(entry.path, Task{entry, Kind::Unchecked});
+            tasks_.try_emplace(entry.path, Task{entry, kind_of(folder, name)});
         }
     }
 
@@ -142,22 +163,74 @@ void check_annotated(const fs::path& file, const FileEntry& entry, Registry& nam
                                  .hint = {}});
 }
 
-void check_task(const fs::path& root, const Task& task, Registry& names) {
-    const fs::path file =
-        resolve_inside(root, task.entry.path, (root / detail::kManifestFile).string());
-    if (task.kind != Kind::Unchecked) detail::check_content(file, task.entry);
+fs::path file_of(const fs::path& root, const Task& task) {
+    return resolve_inside(root, task.entry.path, (root / detail::kManifestFile).string());
+}
+
+/// Checksum of every hashed file, the same on every rank: blocks of 64 MiB are dealt over the
+/// ranks, so that all share a large file. Blocks that cannot be read count as empty. Collective.
+std::vector<core::Hash128> checksums(const comm::Comm& comm, const fs::path& root,
+                                     const Plan& plan) {
+    std::vector<core::Hash128> mine;
+    std::int64_t number = 0;
+    const auto for_each_block = [&](const auto& use) {
+        for (std::size_t i = 0; i < plan.tasks.size(); ++i) {
+            if (!plan.tasks[i].hashed) continue;
+            const std::int64_t blocks = io::checksum_blocks(plan.tasks[i].entry.bytes);
+            for (std::int64_t block = 0; block < blocks; ++block)
+                use(i, block, static_cast<int>(number++ % comm.size()));
+        }
+    };
+    for_each_block([&](std::size_t i, std::int64_t block, int owner) {
+        if (owner != comm.rank()) return;
+        mine.emplace_back();
+        try {
+            mine.back() = io::block_checksum(file_of(root, plan.tasks[i]).string(), block);
+        } catch (const core::Error&) {  // check_task says what is wrong with the file
+        }
+    });
+    const auto all = comm.allgather(std::span<const core::Hash128>(mine));
+    std::vector<std::size_t> next(comm.size(), 0);
+    std::vector<std::vector<core::Hash128>> blocks(plan.tasks.size());
+    number = 0;
+    for_each_block([&](std::size_t i, std::int64_t, int owner) {
+        blocks[i].push_back(all[owner].at(next[owner]++));
+    });
+    std::vector<core::Hash128> result;
+    for (const auto& list : blocks) result.push_back(io::combine_checksums(list));
+    return result;
+}
+
+void check_task(const fs::path& root, const Task& task, const core::Hash128& checksum,
+                Registry& names) {
+    const fs::path file = file_of(root, task);
+    if (has_entry_checksum(task)) {
+        detail::check_size(file, task.entry);
+        detail::check_checksum(file, task.entry, checksum);
+    }
+    if (task.kind == Kind::Sealed) detail::check_sealed(file);
     detail::check_hdf5(file);
     if (task.kind == Kind::Annotated) check_annotated(file, task.entry, names);
+}
+
+/// What the ranks must agree on to share the work.
+std::string outline(const Plan& plan) {
+    std::string text;
+    for (const Task& task : plan.tasks)
+        text += fmt::format("{}\n{} {}\n", task.entry.path, task.hashed,
+                            task.hashed ? task.entry.bytes : 0);
+    return core::to_hex(core::hash128(text));
 }
 
 /// All ranks' problems and names on every rank. Collective.
 void check_tasks(const comm::Comm& comm, const fs::path& root, const Plan& plan,
                  VerifyReport& report, Registry& names) {
     detail::Json problems = detail::Json::array();
+    const std::vector<core::Hash128> found = checksums(comm, root, plan);
     core::Progress progress("verify", static_cast<std::int64_t>(plan.tasks.size()));
     for (std::size_t i = comm.rank(); i < plan.tasks.size(); i += comm.size()) {
         try {
-            check_task(root, plan.tasks[i], names);
+            check_task(root, plan.tasks[i], found[i], names);
         } catch (const core::Error& error) {
             problems.push_back({plan.tasks[i].entry.path, short_text(error)});
         }
@@ -203,6 +276,7 @@ void check_registry(const fs::path& root, const Plan& plan, const Registry& name
     const fs::path file = root / detail::kRegistryFile;
     std::string damage;
     try {
+        if (fs::exists(file)) detail::check_sealed(file);
         if (!Registry::read(file).covers(names)) damage = "names of the atlas are missing in it";
     } catch (const core::Error& error) {
         damage = short_text(error);
@@ -297,8 +371,8 @@ VerifyReport verify(const comm::Comm& comm, const fs::path& path, RepairMode rep
     Plan plan;
     comm.all_or_throw([&] { plan = Planner(path).plan(); });
     // A commit between two ranks' looks would deal the files differently.
-    const auto tasks = static_cast<std::int64_t>(plan.tasks.size());
-    if (comm.allreduce(tasks, comm::ReduceOp::Min) != comm.allreduce(tasks, comm::ReduceOp::Max))
+    const auto plans = comm.allgather(outline(plan));
+    if (std::any_of(plans.begin(), plans.end(), [&](const auto& p) { return p != plans.front(); }))
         throw core::IoError("the atlas changed while it was read: run verify again");
     report.problems = plan.problems;
     Registry names;

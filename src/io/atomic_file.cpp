@@ -5,32 +5,18 @@
 #include <filesystem>
 #include <random>
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "smeta/core/error.hpp"
+
+#include "descriptor.hpp"
 
 namespace smeta::io {
 
 namespace {
 
-/// An open descriptor; closing reports nothing (whoever writes syncs first).
-class Descriptor {
-  public:
-    Descriptor(const std::string& path, int flags, mode_t mode = 0)
-        : fd_(::open(path.c_str(), flags | O_CLOEXEC, mode)) {
-        if (fd_ < 0) throw core::IoError::from_errno("open", path, errno);
-    }
-    ~Descriptor() { ::close(fd_); }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    int get() const { return fd_; }
-
-  private:
-    int fd_;
-};
+using detail::Descriptor;
 
 void sync(const std::string& path, int flags) {
     const Descriptor file(path, flags);

@@ -68,6 +68,16 @@ std::int64_t dropped(const AnnData& data, std::string_view reason) {
     return count == nullptr ? 0 : *count;
 }
 
+std::map<std::string, std::int64_t> dropped(const AnnData& data) {
+    std::map<std::string, std::int64_t> counts;
+    const UnsDict* smeta = find_dict(data.uns, "smeta");
+    const UnsDict* reasons = smeta == nullptr ? nullptr : find_dict(*smeta, "dropped");
+    if (reasons == nullptr) return counts;
+    for (const auto& [reason, entry] : *reasons)
+        if (const std::int64_t count = dropped(data, reason); count > 0) counts[reason] = count;
+    return counts;
+}
+
 namespace {
 
 MatrixValues select_matrix(const MatrixValues& values, const std::vector<std::int64_t>& rows) {

@@ -10,6 +10,7 @@
 #include "smeta/core/error.hpp"
 #include "smeta/io/atomic_file.hpp"
 #include "smeta/io/h5.hpp"
+#include "smeta/io/sealed_file.hpp"
 
 namespace smeta::model {
 
@@ -212,6 +213,7 @@ void write_model(const std::filesystem::path& path, const Cvae<float>& cvae,
         if (!std::ranges::equal(back.cvae.values().data(), cvae.values().data()) ||
             !std::ranges::equal(back.cvae.running().data(), cvae.running().data()))
             throw core::IoError("cannot write " + path.string() + ": other bytes came back");
+        io::seal_file(temporary);
     });
 }
 

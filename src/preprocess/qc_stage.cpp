@@ -28,6 +28,7 @@ std::string describe(const Verdicts& verdicts) {
 
 struct ModalityTables {
     io::AnnData tables;
+    atlas::ModalityShape kept;
     std::string summary;
 };
 
@@ -52,8 +53,11 @@ ModalityTables modality_tables(const std::string& name, const io::AnnData& data,
     tables.var.set("kept", kept_mask(qc.features));
     tables.var.set("reason", qc.features.reason);
     tables.var.set("n_rows", qc.n_rows);
-    return {std::move(tables), fmt::format("; {}: rows: {}, features: {}", name, describe(qc.rows),
-                                           describe(qc.features))};
+    const atlas::ModalityShape kept{qc.rows.kept(), static_cast<std::int32_t>(qc.features.kept()),
+                                    qc.rows.dropped()};
+    return {std::move(tables), kept,
+            fmt::format("; {}: rows: {}, features: {}", name, describe(qc.rows),
+                        describe(qc.features))};
 }
 
 std::string setting_of(const std::string& reason) {
@@ -82,7 +86,8 @@ void refuse_without_features(const std::string& file, const io::MuData& tables) 
 QcTables qc_tables(const io::MuData& raw, const QcConfig& config) {
     QcTables result;
     for (const auto& [name, data] : raw.modalities) {
-        auto [tables, summary] = modality_tables(name, data, config);
+        auto [tables, kept, summary] = modality_tables(name, data, config);
+        result.kept[name] = std::move(kept);
         result.tables.modalities.emplace_back(name, std::move(tables));
         result.summary += summary;
     }
@@ -107,7 +112,7 @@ void run_qc(const comm::Comm& comm, atlas::ShardedAtlas& atlas, const QcConfig& 
             [&](const std::filesystem::path& path) {
                 io::write_h5mu(path.string(), result.tables);
             },
-            result.tables.obs.rows());
+            result.tables.obs.rows(), result.kept);
         return fmt::format("qc: {}{}", sample, result.summary);
     });
     if (any_filter(config)) atlas::warn_of_joint_files(atlas, atlas.samples(samples), "qc.*");

@@ -38,10 +38,20 @@ def check_verify(smeta, atlas, folder):
     (broken / "manifest.json").unlink()
     out, _ = smeta.run("atlas", "verify", "--atlas", broken, expect=2)
     check("damaged\tmanifest.json" in out, out)
-    (broken / "manifest.json").write_text(manifest.replace('"1.0"', '"2.0"'))
+    (broken / "manifest.json").write_text(manifest.replace('"1.1"', '"2.0"'))
     expect_error(smeta, ["manifest.json", "2.0", "newer smeta"], "atlas", "list", "--atlas", broken)
     (broken / "manifest.json").write_text(manifest.replace("raw/S1.h5mu", "../S1.h5mu"))
     expect_error(smeta, ["manifest.json", "../S1.h5mu"], "atlas", "list", "--atlas", broken)
+
+
+def check_accounts(out):
+    """Every row that was read is kept, or dropped for a reason."""
+    lines = [line.split("\t") for line in out.splitlines() if line.startswith("rows\t")]
+    for _, sample, stage, text in lines:
+        read, parts = text.removeprefix("read ").split(" = ")
+        counts = [int(word) for part in parts.split(" + ") for word in part.split() if word.isdigit()]
+        check(int(read) == sum(counts), f"{sample} {stage}: {text}")
+    check(len(lines) == 10, out)
 
 
 def check_no_atlas(smeta, folder):
@@ -68,6 +78,9 @@ def body(smeta, folder):
     check(dict(zip(rows[0], rows[1]))["stages"] == "raw,qc,align,joint", out)
     out, _ = smeta.run("atlas", "info", "--atlas", atlas, np=2)
     check("samples\t2\n" in out and "features_st\t40\n" in out, out)
+    for stage in ("raw/sm", "raw/st", "qc/sm", "qc/st", "joint"):
+        check(f"rows\tS1\t{stage}\tread " in out, f"{stage}: {out}")
+    check_accounts(out)
     check_verify(smeta, atlas, folder)
     check_no_atlas(smeta, folder)
 

@@ -30,10 +30,11 @@ SpotValues average_nearest(const core::CsrView& pixel_values,
                            const Eigen::Ref<const core::MatrixD>& spots, std::int64_t k,
                            double radius);
 
-/// The joint table of one sample and a line for the log.
+/// The joint table of one sample, a line for the log, and the spots left out, by reason.
 struct JointTable {
     io::MuData data;
     std::string summary;
+    std::map<std::string, std::int64_t> dropped;
 };
 
 /// Joins the modalities of a raw file over the rows and features that `qc` kept. Rows are the ST

@@ -91,12 +91,15 @@ class ShardedAtlas {
 
   private:
     friend class CommitBatch;
+    friend class IngestSession;
     enum class IfThere { Refuse, Open };
     static ShardedAtlas make(const std::filesystem::path& path, IfThere if_there);
-    ShardedAtlas(std::filesystem::path path, Manifest manifest)
-        : path_(std::move(path)), manifest_(std::move(manifest)) {}
+    explicit ShardedAtlas(std::filesystem::path path) : path_(std::move(path)) {}
+    /// Takes the manifest's text, unless it is that of the manifest at hand.
+    void take(const std::string& text);
     std::filesystem::path path_;
     Manifest manifest_;
+    core::Hash128 text_;  ///< of the text that manifest_ was read from
 };
 
 /// One commit: files are written under temporary names, read back and checked as they are added;
@@ -121,7 +124,8 @@ class CommitBatch {
                  const std::string& key = {});
     /// The file stages/STAGE/SAMPLE.KEY8.h5.
     void add_stage(const std::string& sample, std::string_view stage, const std::string& key,
-                   const FileWriter& write, std::int64_t rows = 0);
+                   const FileWriter& write, std::int64_t rows = 0,
+                   const std::map<std::string, ModalityShape>& modalities = {});
     /// Every modality has the same observations. Cut into files of file_rows rows. `cohort`:
     /// needed only for a sample that the atlas does not have (joint input without raw data).
     void add_joint(const std::string& sample, const std::string& key, const io::MuData& data,
@@ -132,6 +136,9 @@ class CommitBatch {
     /// over `section`.
     void add_joint(const comm::Comm& section, const std::string& sample, const std::string& key,
                    const io::MuData& mine, const std::string& cohort = {});
+    /// Rows that the stage just added left out, by reason; nothing on ranks that did not add it.
+    void note_dropped(const std::string& sample, std::string_view stage,
+                      const std::map<std::string, std::int64_t>& dropped);
     /// Raw or joint data of `sample` added from here on take the place of all that the atlas has of
     /// it, in the instant of the commit: until then, and after any error, the old sample is there.
     /// ConfigError, here or at the commit, when a run names the sample. Local.

@@ -17,6 +17,14 @@ struct SampleInfo {
     std::int64_t joint_rows = 0;
     std::map<std::string, ModalityShape> joint;
     std::vector<std::string> stages;  ///< done, in the order of the chain
+    /// Of raw and qc a modality each, of joint the spots: rows read = kept + dropped.
+    struct Rows {
+        std::string stage;
+        std::string modality;  ///< "" for joint
+        std::int64_t kept = 0;
+        std::map<std::string, std::int64_t> dropped;  ///< by reason
+    };
+    std::vector<Rows> rows;
     std::int64_t bytes = 0;
 };
 struct RunInfo {

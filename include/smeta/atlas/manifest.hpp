@@ -29,10 +29,12 @@ struct FileEntry {
     bool operator==(const FileEntry&) const = default;
 };
 
-/// Rows and columns of one modality.
+/// Rows and columns of one modality that a stage kept, and the rows that it left out, by reason:
+/// read = rows + dropped.
 struct ModalityShape {
     std::int64_t rows = 0;
     std::int32_t features = 0;
+    std::map<std::string, std::int64_t> dropped = {};
     bool operator==(const ModalityShape&) const = default;
 };
 
@@ -41,7 +43,7 @@ struct ModalityShape {
 struct StageEntry {
     std::string key;                                  ///< 16 lower-case hex digits
     std::vector<FileEntry> files;                     ///< in row order where the stage cuts (joint)
-    std::map<std::string, ModalityShape> modalities;  ///< raw and joint: what the files hold
+    std::map<std::string, ModalityShape> modalities;  ///< raw, qc and joint: what they hold
     std::string extra;
     bool operator==(const StageEntry&) const = default;
 
@@ -62,7 +64,7 @@ struct SampleEntry {
 /// manifest.json (docs/atlas_format.md). Samples ascend bytewise: the canonical order everywhere.
 struct Manifest {
     static constexpr int kMajor = 1;
-    static constexpr int kMinor = 0;
+    static constexpr int kMinor = 1;
 
     int minor = kMinor;  ///< of the file read; the greater of it and kMinor is written
     std::map<std::string, SampleEntry> samples;

@@ -27,6 +27,8 @@ std::optional<double> microns_per_unit(const AnnData& data);
 void note_dropped(AnnData& data, const std::string& reason, std::int64_t count);
 /// Rows left out for `reason`, 0 if none.
 std::int64_t dropped(const AnnData& data, std::string_view reason);
+/// All of them, by reason.
+std::map<std::string, std::int64_t> dropped(const AnnData& data);
 
 /// Keeps the given rows, in that order, in obs, X, layers and obsm (obsp is not supported:
 /// InvariantError).

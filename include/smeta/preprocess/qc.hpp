@@ -53,6 +53,7 @@ ModalityQc quality_control(std::string_view modality, const core::CsrView& x,
 struct QcTables {
     io::MuData tables;
     std::string summary;
+    std::map<std::string, atlas::ModalityShape> kept;  ///< rows read = kept + dropped
 };
 
 /// The stage's file: for each modality the obs and var names of the raw file, without X; obs

@@ -1,5 +1,6 @@
 #include "smeta/atlas/manifest.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -24,7 +25,7 @@ Manifest example() {
         .key = "0123456789abcdef",
         .files =
             {{.path = "raw/S-1.h5mu", .bytes = 12, .rows = 3, .checksum = {5, 6}, .extra = {}}},
-        .modalities = {{"st", {3, 4}}},
+        .modalities = {{"st", {3, 4, {{"zero_total", 2}}}}},
         .extra = {}};
     manifest.samples["B"].cohort = "b";
     manifest.samples["B"].stages["joint"] = {
@@ -64,18 +65,24 @@ TEST(Manifest, comes_back_as_it_was_written) {
     EXPECT_EQ(to_json(parse_manifest(text, "m.json")), text);
 }
 
+TEST(Manifest, has_a_line_for_each_sample) {
+    const std::string text = to_json(example());
+    EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 9) << text;
+    EXPECT_NE(text.find("\"dropped\":{\"zero_total\":2}"), std::string::npos);
+}
+
 TEST(Manifest, samples_ascend_bytewise) {
     const std::string text = to_json(example());
     EXPECT_LT(text.find("\"B\""), text.find("\"S-1\""));
 }
 
 TEST(Manifest, keeps_fields_of_a_newer_minor_version) {
-    std::string text = replaced(to_json(example()), "\"1.0\"", "\"1.7\"");
-    text = replaced(text, "\"bytes\": 12", "\"bytes\": 12, \"zstd\": {\"level\": 3}");
-    text = replaced(text, "\"cohort\": \"a\"", "\"cohort\": \"a\", \"weight\": 0.5");
+    std::string text = replaced(to_json(example()), "\"1.1\"", "\"1.7\"");
+    text = replaced(text, "\"bytes\":12", "\"bytes\":12, \"zstd\": {\"level\": 3}");
+    text = replaced(text, "\"cohort\":\"a\"", "\"cohort\":\"a\", \"weight\": 0.5");
     text = replaced(text, "{\n", "{\n\"site\": [1, 2],");
-    text = replaced(text, "\"key\": \"00000000000000ff\"",
-                    "\"key\": \"00000000000000ff\", \"note\": \"x\"");
+    text = replaced(text, "\"key\":\"00000000000000ff\"",
+                    "\"key\":\"00000000000000ff\", \"note\": \"x\"");
     const Manifest manifest = parse_manifest(text, "m.json");
     const std::string again = to_json(manifest);
     EXPECT_EQ(parse_manifest(again, "m.json"), manifest);
@@ -85,11 +92,11 @@ TEST(Manifest, keeps_fields_of_a_newer_minor_version) {
 }
 
 TEST(Manifest, refuses_another_major_version_with_a_hint) {
-    const auto problem = problem_of(replaced(to_json(example()), "\"1.0\"", "\"2.0\""));
+    const auto problem = problem_of(replaced(to_json(example()), "\"1.1\"", "\"2.0\""));
     EXPECT_EQ(problem.object, "version");
     EXPECT_NE(problem.hint.find("newer smeta"), std::string::npos);
     for (const char* version : {"\"1\"", "\"x.0\"", "\"1.0.0\"", "\"1.-1\"", "\"0.1\"", "1"})
-        problem_of(replaced(to_json(example()), "\"1.0\"", version));
+        problem_of(replaced(to_json(example()), "\"1.1\"", version));
 }
 
 TEST(Manifest, refuses_what_is_not_a_manifest) {
@@ -98,15 +105,15 @@ TEST(Manifest, refuses_what_is_not_a_manifest) {
     problem_of(replaced(to_json(example()), "\"B\": {", "\"S-1\": {"));  // a sample twice
     const std::string text = to_json(example());
     problem_of(text.substr(0, text.size() / 2));
-    EXPECT_EQ(problem_of(replaced(text, "\"bytes\": 12", "\"bytes\": -12")).object,
+    EXPECT_EQ(problem_of(replaced(text, "\"bytes\":12", "\"bytes\":-12")).object,
               "samples/S-1/stages/raw/files/0/bytes");
-    problem_of(replaced(text, "\"bytes\": 12", "\"bytes\": 99999999999999999999"));
-    problem_of(replaced(text, "\"bytes\": 12", "\"bytes\": 18446744073709551615"));
-    problem_of(replaced(text, "\"bytes\": 12", "\"bytes\": 1.5"));
+    problem_of(replaced(text, "\"bytes\":12", "\"bytes\":99999999999999999999"));
+    problem_of(replaced(text, "\"bytes\":12", "\"bytes\":18446744073709551615"));
+    problem_of(replaced(text, "\"bytes\":12", "\"bytes\":1.5"));
     problem_of(replaced(text, "0123456789abcdef", "0123456789ABCDEF"));
     problem_of(replaced(text, "\"S-1\"", "\"S 1\""));
     problem_of(replaced(text, "stages/select/f.h5", "raw/S-1.h5mu"));
-    EXPECT_EQ(problem_of(replaced(text, "\"raw\": {", "\"qc\": {")).object,
+    EXPECT_EQ(problem_of(replaced(text, "\"raw\":{", "\"qc\":{")).object,
               "samples/S-1/stages");  // what a sample was ingested as is read without looking
 }
 

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+
+namespace smeta::io {
+
+/// A seal is 45 bytes at the end of a file that hold the checksum of all bytes before them:
+/// "smeta-xxh3:", 32 hex digits, " \n". HDF5 does not look beyond the end of its data, so sealed
+/// files open everywhere. For files that commands replace, whose checksum stands nowhere else.
+enum class Seal { Intact, Missing, Broken };
+
+/// Appends the seal to a complete, closed file. IoError. Local.
+void seal_file(const std::string& path);
+/// Reads the whole file. IoError. Local.
+Seal check_seal(const std::string& path);
+
+}  // namespace smeta::io

@@ -1,0 +1,141 @@
+"""The commands that write (ingest, reassign, train with its checkpoints, embed, cluster) while strace kills one rank at its
+renames, syncs, writes and opens of files of the atlas, or refuses the call; on 1 and 2 ranks. After every fault the old
+content verifies, the same command ends with the bits of an undisturbed run, and repair leaves nothing behind."""
+
+import collections
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "cli"))
+from smeta_cli import check, differing, digests, kill, main  # noqa: E402
+
+CALLS = ["rename", "fsync", "pwrite64", "openat"]
+POINTS = {"rename": 12, "fsync": 8, "pwrite64": 5, "openat": 5}  # at most, of each call, spread evenly
+FAULTS = {"rename": ["signal=SIGKILL", "error=EIO"], "fsync": ["signal=SIGKILL", "error=ENOSPC"],
+          "pwrite64": ["signal=SIGKILL", "error=ENOSPC"], "openat": ["signal=SIGKILL", "error=ENOSPC"]}
+TIMEOUT = 120
+
+
+class Case:
+    """A command, the atlas it starts from, and what it must leave."""
+
+    def __init__(self, name, arguments, files):
+        self.name = name
+        self.arguments = arguments  # of the atlas
+        self.files = files
+
+
+def traced(smeta, arguments, np, rank, *options):
+    """Runs the command with strace around one rank; returns its exit code (None: it did not end) and messages."""
+    script = f'test "${{OMPI_COMM_WORLD_RANK:-0}}" != {rank} || exec strace -f -qq "$@"; shift {len(options)}; exec "$@"'
+    executable, smeta.executable = smeta.executable, "sh"
+    try:
+        process = smeta.start("-c", script, "sh", *options, executable, *arguments, np=np)
+    finally:
+        smeta.executable = executable
+    try:
+        return process.communicate(timeout=TIMEOUT)[1], process.returncode
+    except subprocess.TimeoutExpired:
+        return kill(process)[1], None
+
+
+def calls_on(smeta, case, atlas, np, rank, log):
+    """Call -> for the calls that touch the atlas their numbers in the count of the process that makes most of them."""
+    traced(smeta, case.arguments(atlas), np, rank, "-y", "-o", log, "-e", "trace=" + ",".join(CALLS))
+    found = {call: collections.defaultdict(list) for call in CALLS}
+    seen = collections.Counter()
+    for line in log.read_text().splitlines():
+        if match := re.match(r"(\d+) +(\w+)\(", line):
+            process, call = match[1], match[2]
+            seen[process, call] += 1
+            if str(atlas) in line and "atlas.lock" not in line and "run.lock" not in line:
+                found[call][process].append(seen[process, call])
+    return {call: max(numbers.values(), key=len, default=[]) for call, numbers in found.items()}
+
+
+def chosen(numbers, most):
+    if len(numbers) <= most:
+        return numbers
+    return sorted({numbers[i * (len(numbers) - 1) // (most - 1)] for i in range(most)})
+
+
+def one_fault(smeta, case, folder, before, reference, np, rank, call, fault, number):
+    what = f"{case.name}, rank {rank} of {np}, {call} {number}: {fault}"
+    atlas = folder / "faulty"
+    shutil.rmtree(atlas, ignore_errors=True)
+    shutil.copytree(before, atlas)
+    err, code = traced(smeta, case.arguments(atlas), np, rank, "-o", "/dev/null", "-e", f"trace={call}", "-e",
+                       f"inject={call}:{fault}:when={number}")
+    check(code is not None, f"{what}: no end after {TIMEOUT} s: {err[-1500:]}")
+    if fault.startswith("error"):
+        check("SIGSEGV" not in err and "Segmentation" not in err, f"{what}: {err[-1500:]}")
+    if code == 0:
+        wrong = differing(reference, digests(atlas, case.files))
+        check(not wrong, f"{what}: exit code 0 but other content: {wrong}")
+    smeta.run("atlas", "verify", "--atlas", atlas)
+    smeta.run(*case.arguments(atlas), np=np)
+    smeta.run("atlas", "verify", "--repair", "--atlas", atlas)
+    wrong = differing(reference, digests(atlas, case.files))
+    check(not wrong, f"{what}: another content after the second try: {wrong}")
+    left = [str(f) for f in atlas.rglob("*.tmp.*")]
+    check(not left, f"{what}: leftovers after repair: {left}")
+    return code != 0
+
+
+def sweep(smeta, case, folder, before):
+    """Every chosen fault of one command; returns the atlas of an undisturbed run."""
+    after = None
+    for np, rank in ((1, 0), (2, 0), (2, 1)):
+        probe = folder / "probe"
+        shutil.rmtree(probe, ignore_errors=True)
+        shutil.copytree(before, probe)
+        numbers = calls_on(smeta, case, probe, np, rank, folder / "calls.log")
+        reference = digests(probe, case.files)
+        stopped = collections.Counter()
+        for call in CALLS:
+            for fault in FAULTS[call]:
+                for number in chosen(numbers[call], POINTS[call]):
+                    stopped[call] += one_fault(smeta, case, folder, before, reference, np, rank, call, fault, number)
+        print(f"{case.name}, rank {rank} of {np}: calls on the atlas "
+              f"{ {call: len(list_) for call, list_ in numbers.items()} }, stopped {dict(stopped)}", flush=True)
+        check(rank == 1 or stopped.total() >= 3, f"{case.name}: nothing was stopped: not a test")
+        after = after or shutil.copytree(probe, folder / f"after_{case.name}")
+    return after
+
+
+def body(smeta, folder):
+    if shutil.which("strace") is None or subprocess.run(["strace", "-o", "/dev/null", "true"]).returncode != 0:
+        print("strace is not there or not allowed")
+        sys.exit(77)
+    study = folder / "study"
+    smeta.run("simulate", "--out", study, "--samples", 3, "--spots", 60, "--genes", 40, "--metabolites", 15, "--domains", 3)
+    text = study / "study.toml"
+    empty = folder / "first"
+    smeta.run("ingest", "--study", text, "--atlas", empty, "--sample", "S1")
+    named = ["manifest.json", "registry.h5", "raw/*", "stages/*/*", "joint/*"]
+    short = ["--set", "train.reduction=fixed_tree", "--set", "train.epochs=2", "--set", "train.checkpoint_minutes=0",
+             "--set", "train.batch_size=64"]
+    run = ["--run", "main"]
+
+    def stage(*words):
+        return lambda atlas: [words[0], "--atlas", atlas, *words[1:]]
+
+    atlas = sweep(smeta, Case("ingest", lambda path: ["ingest", "--study", text, "--atlas", path],
+                              ["manifest.json", "registry.h5", "raw/*"]), folder, empty)
+    for name in ("qc", "align"):
+        smeta.run(name, "--atlas", atlas)
+    atlas = sweep(smeta, Case("reassign", stage("reassign"), ["manifest.json", "joint/*"]), folder, atlas)
+    smeta.run("select", "--atlas", atlas)
+    atlas = sweep(smeta, Case("train", stage("train", *run, *short), ["runs/main/model.h5", "runs/main/features.h5"]),
+                  folder, atlas)
+    atlas = sweep(smeta, Case("embed", stage("embed", *run), ["runs/main/results/*.h5ad"]), folder, atlas)
+    sweep(smeta, Case("cluster", stage("cluster", *run), ["runs/main/results/*.h5ad"]), folder, atlas)
+    smeta.run("atlas", "verify", "--atlas", atlas)
+    check(digests(atlas, named), "an atlas at the end")
+
+
+main(body)

@@ -1,0 +1,63 @@
+"""Damage after the fact: files of every kind of an atlas and its run are cut at every 4 KiB, and bits are flipped all over them.
+`atlas verify` always finds it and names each file; readers of what is whole go on."""
+
+import pathlib
+import random
+import shutil
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "cli"))
+from smeta_cli import check, main  # noqa: E402
+
+BLOCK = 4096
+FLIPS = 64  # of one file
+KINDS = ["raw/*.h5mu", "joint/*.h5mu", "stages/*/*", "registry.h5", "runs/main/features.h5", "runs/main/model.h5",
+         "runs/main/neighbors.h5", "runs/main/results/*.h5ad", "runs/main/reconstruction/*.h5ad"]
+
+
+def damages(whole, draw):
+    """(what, damaged content) of one file."""
+    for cut in [*range(0, len(whole), BLOCK), len(whole) - 1]:
+        yield f"cut at {cut}", whole[:cut]
+    for _ in range(FLIPS):
+        at, bit = draw.randrange(len(whole)), draw.randrange(8)
+        yield f"bit {bit} of byte {at}", whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1:]
+    yield "a byte too many", whole + b"x"
+
+
+def one_round(smeta, atlas, round_):
+    """All files are damaged at once, each in its own way; verify names all of them."""
+    for file, (_, content) in round_.items():
+        file.write_bytes(content)
+    out, _ = smeta.run("atlas", "verify", "--atlas", atlas, expect=2)
+    for file, (what, _) in round_.items():
+        check(f"damaged\t{file.relative_to(atlas)}" in out, f"{file}: {what}: {out}")
+
+
+def body(smeta, folder):
+    study = folder / "study"
+    smeta.run("simulate", "--out", study, "--samples", 2, "--spots", 300, "--genes", 200, "--metabolites", 60, "--domains", 3)
+    smeta.run("run", study / "study.toml", "--set", "train.epochs=2")
+    atlas = study / "atlas"
+    smeta.run("embed", "--atlas", atlas, "--run", "main", "--reconstruction")
+    draw = random.Random(5)
+    whole = {}
+    for kind in KINDS:
+        files = sorted(atlas.glob(kind))
+        check(files, f"no file of {kind}")
+        whole[files[-1]] = files[-1].read_bytes()
+    cases = {file: list(damages(content, draw)) for file, content in whole.items()}
+    rounds = max(map(len, cases.values()))
+    for i in range(rounds):
+        one_round(smeta, atlas, {file: of_file[i] for file, of_file in cases.items() if i < len(of_file)})
+    for file, content in whole.items():
+        file.write_bytes(content)
+    smeta.run("atlas", "verify", "--atlas", atlas, np=2)
+    other = folder / "other"
+    shutil.copytree(atlas, other)
+    (sorted(other.glob("joint/S1.*"))[0]).write_bytes(b"")
+    smeta.run("qc", "--atlas", other, "--sample", "S2")  # what is whole is read
+    print(f"{sum(map(len, cases.values()))} damages in {rounds} rounds, all found")
+
+
+main(body)
