@@ -6,6 +6,9 @@
 #include <optional>
 #include <string>
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 namespace smeta::core {
 
 namespace {
@@ -55,6 +58,14 @@ std::int64_t peak_memory() {
 std::int64_t available_memory() {
     const auto free = kilobytes("/proc/meminfo", "MemAvailable:");
     return std::min(free ? *free * 1024 : kUnlimited, left_of_group());
+}
+
+void prefer_large_pages(void* data, std::size_t bytes) {
+    const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+    const std::uintptr_t begin = reinterpret_cast<std::uintptr_t>(data) / page * page;
+    const std::uintptr_t end = reinterpret_cast<std::uintptr_t>(data) + bytes;
+    // A wish: what it returns does not matter.
+    (void)madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
 }
 
 }  // namespace smeta::core

@@ -44,7 +44,7 @@ class HeadTile {
     }
     /// Rows [rows.first, rows.last) of the stack y, whose chunks begin at `first_row`, in order;
     /// `d` holds the gradients at the head's outputs. `d_y` takes the share of this tile.
-    void backward(const core::Matrix<R>& y, const std::vector<std::int64_t>& first_row,
+    void backward(const nn::ConstView<R>& y, const std::vector<std::int64_t>& first_row,
                   comm::Range rows, const nn::ConstView<R>& d, core::Matrix<R>& d_y,
                   nn::Target target) {
         if (!backward_ready_) buffers_.weight_transposed.assign_transposed(weight());

@@ -16,6 +16,7 @@ constexpr std::int32_t kStrip = 16;
 constexpr std::int32_t kTileStride = kTileWidth + 32;
 constexpr std::int64_t kRowBlock = 128;
 constexpr std::int32_t kRuns = 8;
+constexpr std::int64_t kSlicesAhead = 2;
 static_assert(kTileWidth <= nn::kTile);
 
 bool is_softmax(const ModalityBlock& spec) {
@@ -52,6 +53,25 @@ void prefetch_row(const core::Matrix<R>& m, std::int64_t row) {
     if (row >= m.rows()) return;
     const R* first = m.data() + row * m.cols();
     for (std::int64_t k = 0; k < m.cols(); k += kLine) __builtin_prefetch(first + k, 0, 2);
+}
+
+/// A row's entries in tile t.
+nn::SparseSlice slice_of(const DecoderRow& row, const std::vector<std::int64_t>& starts,
+                         std::int64_t t, std::int32_t first_feature) {
+    const core::CountsCsr& values = row.input->values;
+    const std::int64_t* start = starts.data() + row.starts + t;
+    return {values.indices.data() + start[0], values.values.data() + start[0],
+            static_cast<std::int32_t>(start[1] - start[0]), first_feature};
+}
+
+/// Brings a slice's entries into the first-level cache: the slices of a tile's rows lie too far
+/// apart for a processor to foresee them.
+void prefetch_slice(const nn::SparseSlice& x) {
+    constexpr std::int32_t kLine = 64 / sizeof(float);
+    for (std::int32_t k = 0; k < x.count; k += kLine) {
+        __builtin_prefetch(x.columns + k, 0, 3);
+        __builtin_prefetch(x.values + k, 0, 3);
+    }
 }
 
 /// Runs body(rows) over all rows, a block at a time; once also without any row.
@@ -147,8 +167,8 @@ void StepHeads<R>::collect(const Net<R>& net, const LossScale& scale,
         heads.rows.resize(heads.row_count());
         heads.starts.resize(entries * stride);
         heads.nll.resize(heads.row_count() * (stride - 1));
-        heads.y.resize(heads.row_count(), net.top());
-        for (core::Matrix<R>& d_y : heads.d_y) d_y.resize(heads.row_count(), net.top());
+        heads.resize_y(net.top());
+        for (core::Matrix<R>& d_y : heads.d_y) resize_large(d_y, heads.row_count(), net.top());
         if (is_softmax(spec)) heads.softmax.resize(heads.row_count(), heads.tiles);
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
         for (std::int64_t c = 0; c < chunks; ++c) {
@@ -158,7 +178,7 @@ void StepHeads<R>::collect(const Net<R>& net, const LossScale& scale,
             for (std::int64_t before = 0; before < c; ++before)
                 first_entry += states[before].blocks[b].rows();
             find_starts(s, b, first_entry);
-            rows_of(heads.y, heads.first_row[c], block.decoder.y.rows()) = block.decoder.y;
+            heads.y().middleRows(heads.first_row[c], block.decoder.y.rows()) = block.decoder.y;
             DecoderRow* row = heads.rows.data() + heads.first_row[c];
             const auto add = [&](std::int64_t entry, std::int32_t r, double weight) {
                 const std::int32_t sample = net.unmeasured.empty() ? 0 : s.chunk->samples[r];
@@ -198,7 +218,7 @@ void StepHeads<R>::logits_of(const Net<R>& net, const GradientGroups<R>& groups,
                          scratch.mean_buffers);
         over_row_blocks(heads.row_count(), [&](comm::Range rows) {
             mean.forward(
-                heads.y.middleRows(rows.first, rows.size()),
+                heads.y().middleRows(rows.first, rows.size()),
                 softmax.logits.block(t * softmax.rows() + rows.first, 0, rows.size(), tile.width));
             for (std::int64_t i = rows.first; i < rows.last; ++i)
                 softmax.parts[i * tiles + t] = nn::softmax_part<R>(
@@ -248,7 +268,7 @@ void StepHeads<R>::logit_gradients_of(const Net<R>& net, const GradientGroups<R>
                     {softmax.d_mean_at(t, i), width}, static_cast<R>(d_sum),
                     {scratch.d_mean.data() + (i - rows.first) * kTileStride, width});
             }
-            mean.backward(heads.y, heads.first_row, rows,
+            mean.backward(heads.y(), heads.first_row, rows,
                           scratch.d_mean.topLeftCorner(rows.size(), tile.width),
                           heads.d_y[unit.run], first ? nn::Target::Replace : nn::Target::Add);
         });
@@ -264,11 +284,10 @@ void StepHeads<R>::losses(const Net<R>& net, std::int32_t b, std::int64_t t, com
     const bool softmax = is_softmax(spec);
     for (std::int64_t i = rows.first; i < rows.last; ++i) {
         const DecoderRow& row = heads.rows[i];
-        prefetch_row(heads.y, i + kRowBlock);  // the next block's, in time for its products
-        const core::CountsCsr& values = row.input->values;
-        const std::int64_t* start = heads.starts.data() + row.starts + t;
-        const nn::SparseSlice x{values.indices.data() + start[0], values.values.data() + start[0],
-                                static_cast<std::int32_t>(start[1] - start[0]), tile.first};
+        prefetch_row(heads.padded_y, i + kRowBlock);  // the next block's, in time for its products
+        const nn::SparseSlice x = slice_of(row, heads.starts, t, tile.first);
+        if (i + kSlicesAhead < rows.last)
+            prefetch_slice(slice_of(heads.rows[i + kSlicesAhead], heads.starts, t, tile.first));
         const std::int64_t at = (i - rows.first) * kTileStride;
         nn::HeadSlice<R> head;
         head.count = tile.width;
@@ -303,7 +322,7 @@ void StepHeads<R>::one_tile(const Net<R>& net, Phase phase, const GradientGroups
     HeadTile<R> scale(net, groups, index.log_scale, tile, scratch.scale_buffers);
     HeadTile<R> gate(net, groups, index.gate, tile, scratch.gate_buffers);
     over_row_blocks(heads.row_count(), [&](comm::Range rows) {
-        const auto y = heads.y.middleRows(rows.first, rows.size());
+        const auto y = heads.y().middleRows(rows.first, rows.size());
         const auto part = [&](core::Matrix<R>& m) {
             return m.topLeftCorner(rows.size(), tile.width);
         };
@@ -315,7 +334,7 @@ void StepHeads<R>::one_tile(const Net<R>& net, Phase phase, const GradientGroups
         auto target = t == heads.runs[unit.run].first ? nn::Target::Replace : nn::Target::Add;
         const auto backward = [&](HeadTile<R>& head, core::Matrix<R>& d) {
             if (!head.exists()) return;
-            head.backward(heads.y, heads.first_row, rows, part(d), heads.d_y[unit.run], target);
+            head.backward(heads.y(), heads.first_row, rows, part(d), heads.d_y[unit.run], target);
             target = nn::Target::Add;
         };
         backward(mean, scratch.d_mean);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "smeta/core/memory.hpp"
 #include "smeta/nn/likelihood.hpp"
 
 #include "cvae_impl.hpp"
@@ -22,6 +23,14 @@ struct DecoderRow {
     double weight = 0;  ///< of its loss in the total
 };
 
+/// Another size of a large matrix that is written before it is read.
+template <class R>
+void resize_large(core::Matrix<R>& m, std::int64_t rows, std::int64_t cols) {
+    if (m.rows() == rows && m.cols() == cols) return;
+    m.resize(rows, cols);
+    core::prefer_large_pages(m.data(), static_cast<std::size_t>(m.size()) * sizeof(R));
+}
+
 /// What a softmax over tiles keeps of all rows between its three steps; a tile's rows lie side by
 /// side.
 template <class R>
@@ -35,8 +44,8 @@ struct SoftmaxRows {
 
     void resize(std::int64_t rows, const std::vector<Tile>& tiles) {
         const auto count = static_cast<std::int64_t>(tiles.size());
-        logits.resize(count * rows, tiles.front().width);
-        d_mean.resize(count * rows, tiles.front().width);
+        resize_large(logits, count * rows, tiles.front().width);
+        resize_large(d_mean, count * rows, tiles.front().width);
         parts.resize(count * rows);
         d_sum.resize(count * rows);
         log_sum.resize(rows);
@@ -59,12 +68,22 @@ struct BlockHeads {
     std::vector<std::int64_t> first_row;  ///< of each chunk, and the end
     std::vector<std::int64_t> starts;     ///< an entry: where each tile's stored values begin, end
     std::vector<DecoderRow> rows;
-    core::Matrix<R> y;                 ///< rows x top: the decoder's output
+    std::int64_t top = 0;              ///< columns of y
+    core::Matrix<R> padded_y;          ///< see `resize_y`
     std::vector<core::Matrix<R>> d_y;  ///< a run: its share of the gradient at y
     std::vector<double> nll;           ///< a row: a tile
     SoftmaxRows<R> softmax;            ///< of softmax heads only
 
     std::int64_t row_count() const { return first_row.back(); }
+    /// Rows are an odd number of cache lines apart, so that a column does not fall into a few sets
+    /// of the cache.
+    void resize_y(std::int64_t columns) {
+        constexpr std::int64_t kLine = 64 / sizeof(R);
+        top = columns;
+        resize_large(padded_y, row_count(), ((top + kLine - 1) / kLine | 1) * kLine);
+    }
+    /// Rows x top: the decoder's output.
+    auto y() { return padded_y.leftCols(top); }
 };
 
 /// Tiles of a thread.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "smeta/core/matrix.hpp"
+#include "smeta/core/memory.hpp"
 
 namespace smeta::nn {
 
@@ -61,7 +62,10 @@ class ParameterArena {
 
     ParameterArena() : layout_(std::make_shared<ParameterLayout>()) {}
     explicit ParameterArena(std::shared_ptr<const ParameterLayout> layout)
-        : layout_(std::move(layout)), buffer_(core::Matrix<R>::Zero(1, layout_->size())) {}
+        : layout_(std::move(layout)), buffer_(1, layout_->size()) {
+        core::prefer_large_pages(buffer_.data(), data().size_bytes());
+        buffer_.setZero();
+    }
 
     const ParameterLayout& layout() const { return *layout_; }
     const std::shared_ptr<const ParameterLayout>& shared_layout() const { return layout_; }
