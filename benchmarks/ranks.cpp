@@ -14,6 +14,7 @@
 #include "smeta/core/version.hpp"
 
 #include "sgemm_peak.hpp"
+#include "stopwatch.hpp"
 #include "train_problem.hpp"
 
 namespace {
@@ -24,12 +25,6 @@ constexpr double kPatience = 600;
 
 double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-    std::ranges::sort(values);
-    const std::size_t n = values.size();
-    return n == 0 ? 0 : (values[(n - 1) / 2] + values[n / 2]) / 2;
 }
 
 struct Options {
@@ -100,9 +95,9 @@ void run(const Options& options) {
                                      {"np", world.size()},
                                      {"reduction", options.reduction},
                                      {"batch", batch},
-                                     {"gain", median(gains)},
-                                     {"sgemm_gain", median(sgemm_gains)},
-                                     {"efficiency", median(efficiencies)}};
+                                     {"gain", bench::median(gains)},
+                                     {"sgemm_gain", bench::median(sgemm_gains)},
+                                     {"efficiency", bench::median(efficiencies)}};
         std::puts(line.dump().c_str());
     }
 }

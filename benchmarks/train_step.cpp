@@ -17,6 +17,7 @@
 
 #include "allocation_count.hpp"
 #include "sgemm_peak.hpp"
+#include "stopwatch.hpp"
 #include "train_problem.hpp"
 
 namespace {
@@ -43,12 +44,6 @@ double cpu() {
     timespec now{};
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
     return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
-double median(std::vector<double> values) {
-    std::ranges::sort(values);
-    const std::size_t n = values.size();
-    return n == 0 ? 0 : (values[(n - 1) / 2] + values[n / 2]) / 2;
 }
 
 /// One combination, and what was measured of it.
@@ -147,9 +142,9 @@ class Bench {
         nlohmann::json line = one.name();
         line["bench"] = "train_step_median";
         line["repetitions"] = options_.repetitions;
-        line["rate"] = median(one.rates);
-        line["rate_per_cpu_second"] = median(one.cpu_rates);
-        line["share_of_sgemm"] = median(one.shares);
+        line["rate"] = bench::median(one.rates);
+        line["rate_per_cpu_second"] = bench::median(one.cpu_rates);
+        line["share_of_sgemm"] = bench::median(one.shares);
         line["allocations"] = one.allocations;
         if (one.reduction != "fast")
             for (const Case& other : cases_)
@@ -158,7 +153,7 @@ class Bench {
                     std::vector<double> costs;
                     for (std::size_t i = 0; i < one.rates.size(); ++i)
                         costs.push_back(other.rates[i] / one.rates[i]);
-                    line["times_fast"] = median(costs);
+                    line["times_fast"] = bench::median(costs);
                 }
         print(line);
     }

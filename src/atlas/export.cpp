@@ -292,7 +292,22 @@ class Exporter {
         if (units.size() == 1) smeta["unit"].value = *units.begin();
         if (scales.size() == 1) smeta["microns_per_unit"].value = *scales.begin();
         if (!smeta.empty()) result["smeta"].value = std::move(smeta);
+        if (!members.empty()) result["spatialdata_attrs"].value = regions_of(members);
         return result;
+    }
+    /// How SpatialData finds the elements that a table describes: obs column sample names the
+    /// region, spot the row in it.
+    static io::UnsDict regions_of(const std::vector<const Section*>& members) {
+        std::vector<std::string> names;
+        for (const Section* section : members) names.push_back(section->name);
+        io::UnsDict attributes;
+        if (names.size() == 1)
+            attributes["region"].value = names.front();
+        else
+            attributes["region"].value = std::move(names);
+        attributes["region_key"].value = std::string("sample");
+        attributes["instance_key"].value = std::string("spot");
+        return attributes;
     }
 
     const Run* run_;

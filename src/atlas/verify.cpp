@@ -26,8 +26,8 @@ namespace fs = std::filesystem;
 namespace {
 
 /// Annotated and Stage: the checksum is that of the entry. Sealed: it stands in the file itself.
-/// Unchecked: only the structure can be read.
-enum class Kind { Annotated, Stage, Sealed, Unchecked };
+/// Checkpoint: likewise, and it is no HDF5. Unchecked: only the structure can be read.
+enum class Kind { Annotated, Stage, Sealed, Checkpoint, Unchecked };
 
 /// Something to check: a file that the manifest or a run names, or a file of a run without
 /// checksum.
@@ -121,9 +121,11 @@ class Planner {
         add_rewritten(folder);
         add_rewritten(folder + "results/");
         add_rewritten(folder + "reconstruction/");
+        add_rewritten(folder + "checkpoints/");
     }
     // Files that commands rewrite carry their checksum themselves.
     static Kind kind_of(const std::string& folder, const std::string& name) {
+        if (folder.ends_with("checkpoints/")) return Kind::Checkpoint;
         const bool of_sample = folder.ends_with("results/") || folder.ends_with("reconstruction/");
         const bool sealed = of_sample || name == "model.h5" || name == "neighbors.h5";
         return sealed ? Kind::Sealed : Kind::Unchecked;
@@ -133,7 +135,8 @@ class Planner {
         for (const auto& file : fs::directory_iterator(root_ / folder, absent)) {
             const std::string name = file.path().filename().string();
             const std::string extension = file.path().extension().string();
-            const bool ours = extension == ".h5" || extension == ".h5ad" || extension == ".h5mu";
+            const bool ours = extension == ".h5" || extension == ".h5ad" || extension == ".h5mu" ||
+                              extension == ".ckpt";
             if (!ours || !file.is_regular_file() || io::is_temporary_name(name)) continue;
             if (tasks_.count(folder + name) != 0) continue;
             FileEntry entry{.path = folder + name, .checksum = {}, .extra = {}};
@@ -208,8 +211,9 @@ void check_task(const fs::path& root, const Task& task, const core::Hash128& che
         detail::check_size(file, task.entry);
         detail::check_checksum(file, task.entry, checksum);
     }
-    if (task.kind == Kind::Sealed) detail::check_sealed(file);
-    detail::check_hdf5(file);
+    if (task.kind == Kind::Checkpoint && !fs::exists(file)) return;  // training keeps the newest
+    if (task.kind == Kind::Sealed || task.kind == Kind::Checkpoint) detail::check_sealed(file);
+    if (task.kind != Kind::Checkpoint) detail::check_hdf5(file);
     if (task.kind == Kind::Annotated) check_annotated(file, task.entry, names);
 }
 

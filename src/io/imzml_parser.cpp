@@ -1,60 +1,49 @@
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <limits>
-#include <memory>
+#include <string_view>
 
-#include <expat.h>
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "smeta/core/error.hpp"
 
 #include "imzml_params_impl.hpp"
 #include "imzml_parser_impl.hpp"
+#include "xml_stream_impl.hpp"
 
 namespace smeta::io::detail {
 
 namespace {
 
-constexpr std::size_t kBlockBytes = 1 << 20;
-constexpr XML_Index kLongestToken = 8 << 20;
 constexpr int kDeepest = 64;
 
 enum class ArrayKind { None, Mz, Intensity };
 
-/// State of the stream and its Expat callbacks. Callbacks must not throw through C frames: they
-/// leave a problem and stop.
-class Parser {
+/// An element of ours where a part of a file begins or ends.
+constexpr std::string_view kBoundary = "<smeta-boundary/>";
+constexpr const char* kBoundaryName = "smeta-boundary";
+
+/// How deep a boundary lies and how many parameters of the whole image came before it.
+struct Place {
+    int depth = 0;
+    std::int64_t params = 0;
+    bool in_spectrum = false;
+    bool operator==(const Place&) const = default;
+};
+
+/// The meaning of the elements.
+class Parser : public XmlStream {
   public:
-    explicit Parser(const std::string& path) : path_(path) {}
-    ParsedImzml run();
+    explicit Parser(const std::string& path) : XmlStream(path) {}
+    ParsedImzml whole();
+    ParsedImzml part(ByteRange head, ByteRange part, bool is_last);
 
   private:
-    static void XMLCALL on_start(void* self, const XML_Char* name, const XML_Char** attributes) {
-        static_cast<Parser*>(self)->start(name, attributes);
+    void start(const char* name, const char** attributes) override;
+    void end(const char* name) override;
+    std::string place() const override {
+        return in_spectrum_ ? fmt::format(", spectrum {}", result_.spectra.size() + 1) : "";
     }
-    static void XMLCALL on_end(void* self, const XML_Char* name) {
-        static_cast<Parser*>(self)->end(name);
-    }
-    static void XMLCALL on_doctype(void* self, const XML_Char*, const XML_Char*, const XML_Char*,
-                                   int) {
-        static_cast<Parser*>(self)->fail("an imzML file without DOCTYPE", "a DOCTYPE declaration");
-    }
-    /// Windows-1252 and other one-byte encodings: only names of people and places differ, all we
-    /// read is ASCII.
-    static int XMLCALL on_encoding(void*, const XML_Char*, XML_Encoding* info) {
-        for (int i = 0; i < 256; ++i) info->map[i] = i;
-        info->data = nullptr;
-        info->convert = nullptr;
-        info->release = nullptr;
-        return XML_STATUS_OK;
-    }
-
-    void fail(std::string expected, std::string found);
-    void start(const char* name, const char** attributes);
-    void end(const char* name);
     void param(const char** attributes);
     void apply(const ParamView& param);
     void apply_in_spectrum(const ParamView& param);
@@ -62,15 +51,16 @@ class Parser {
     void finish_array();
     void finish_spectrum();
     std::int64_t count_of(const ParamView& param);
+    ParsedImzml result();
 
-    std::string path_;
-    XML_Parser xml_ = nullptr;
+    std::vector<Place> boundaries_;
     ParsedImzml result_;
     std::vector<Group> groups_;
     bool in_group_ = false;
     bool in_spectrum_ = false;
     bool in_array_ = false;
     int depth_ = 0;
+    std::int64_t header_params_ = 0;
     Polarity file_polarity_ = Polarity::Unknown;
     Polarity spectrum_polarity_ = Polarity::Unknown;
     ImzmlSpectrum spectrum_;
@@ -78,16 +68,7 @@ class Parser {
     bool has_intensity_ = false;
     ArrayRef array_;
     ArrayKind kind_ = ArrayKind::None;
-    std::optional<core::FormatProblem> problem_;
 };
-
-void Parser::fail(std::string expected, std::string found) {
-    if (problem_) return;
-    std::string object = fmt::format("line {}", XML_GetCurrentLineNumber(xml_));
-    if (in_spectrum_) object += fmt::format(", spectrum {}", result_.spectra.size() + 1);
-    problem_ = core::FormatProblem{path_, object, std::move(expected), std::move(found), ""};
-    XML_StopParser(xml_, XML_FALSE);
-}
 
 std::int64_t Parser::count_of(const ParamView& param) {
     std::int64_t value = 0;
@@ -108,7 +89,7 @@ const char* attribute(const char** attributes, const char* name) {
 }
 
 void Parser::start(const char* name, const char** attributes) {
-    if (problem_) return;
+    if (failed()) return;
     if (++depth_ > kDeepest) return fail("an imzML file", "elements nested more than 64 deep");
     name = local_name(name);
     if (depth_ == 1 && std::strcmp(name, "mzML") != 0 && std::strcmp(name, "indexedmzML") != 0)
@@ -138,11 +119,13 @@ void Parser::start(const char* name, const char** attributes) {
         array_ = ArrayRef();
         array_.offset = array_.length = std::numeric_limits<std::int64_t>::min();
         array_.encoded_bytes = -1;
+    } else if (std::strcmp(name, kBoundaryName) == 0) {
+        boundaries_.push_back({depth_, header_params_, in_spectrum_ || in_group_});
     }
 }
 
 void Parser::end(const char* name) {
-    if (problem_) return;
+    if (failed()) return;
     --depth_;
     name = local_name(name);
     if (std::strcmp(name, "referenceableParamGroup") == 0) {
@@ -179,6 +162,7 @@ void Parser::apply(const ParamView& param) {
     if (in_array_) return apply_in_array(param);
     if (in_spectrum_) return apply_in_spectrum(param);
     ImzmlHeader& header = result_.header;
+    ++header_params_;
     switch (param.code) {
         case kIms + 1000030:
         case kIms + 1000031:
@@ -321,52 +305,44 @@ void Parser::finish_spectrum() {
     result_.spectra.push_back(spectrum_);
 }
 
-struct CloseDescriptor {
-    int fd;
-    ~CloseDescriptor() { ::close(fd); }
-};
-
-ParsedImzml Parser::run() {
-    const CloseDescriptor file{::open(path_.c_str(), O_RDONLY | O_CLOEXEC)};
-    if (file.fd < 0) throw core::IoError::from_errno("open", path_, errno);
-    const std::unique_ptr<XML_ParserStruct, decltype(&XML_ParserFree)> owner(
-        XML_ParserCreate(nullptr), &XML_ParserFree);
-    core::check(owner != nullptr, "memory for the XML parser");
-    xml_ = owner.get();
-    XML_SetUserData(xml_, this);
-    XML_SetElementHandler(xml_, &Parser::on_start, &Parser::on_end);
-    XML_SetStartDoctypeDeclHandler(xml_, &Parser::on_doctype);
-    XML_SetUnknownEncodingHandler(xml_, &Parser::on_encoding, nullptr);
-    XML_Index fed = 0;
-    for (bool last = false; !last;) {
-        void* buffer = XML_GetBuffer(xml_, kBlockBytes);
-        core::check(buffer != nullptr, "memory for the XML parser");
-        const ssize_t got = ::read(file.fd, buffer, kBlockBytes);
-        if (got < 0) throw core::IoError::from_errno("read", path_, errno);
-        last = got == 0;
-        fed += got;
-        const XML_Status status = XML_ParseBuffer(xml_, static_cast<int>(got), last);
-        if (problem_) throw core::FormatError(*problem_);
-        if (status != XML_STATUS_OK)
-            throw core::FormatError({path_, fmt::format("line {}", XML_GetCurrentLineNumber(xml_)),
-                                     "well-formed XML", XML_ErrorString(XML_GetErrorCode(xml_)),
-                                     "is the file whole?"});
-        if (fed - std::max<XML_Index>(XML_GetCurrentByteIndex(xml_), 0) > kLongestToken && !last)
-            throw core::FormatError({path_, fmt::format("line {}", XML_GetCurrentLineNumber(xml_)),
-                                     "an imzML file", "a tag of more than 8 MiB", ""});
-    }
-    if (result_.spectra.empty())
-        throw core::FormatError({path_, "", "at least one spectrum", "none", ""});
-    result_.header.polarity =
-        spectrum_polarity_ != Polarity::Unknown ? spectrum_polarity_ : file_polarity_;
+ParsedImzml Parser::result() {
+    result_.spectra_polarity = spectrum_polarity_;
+    result_.header.polarity = file_polarity_;
     if (!result_.header.pixel_size_y) result_.header.pixel_size_y = result_.header.pixel_size_x;
     return std::move(result_);
 }
 
+ParsedImzml Parser::whole() {
+    feed(ByteRange{0, std::numeric_limits<std::int64_t>::max()});
+    finish();
+    return result();
+}
+
+ParsedImzml Parser::part(ByteRange head, ByteRange part, bool is_last) {
+    feed(head);
+    feed(kBoundary);
+    feed(part);
+    if (is_last)
+        finish();
+    else
+        feed(kBoundary);
+    const bool between_spectra = boundaries_.size() == (is_last ? 1 : 2) &&
+                                 boundaries_.front() == boundaries_.back() &&
+                                 !boundaries_.front().in_spectrum;
+    if (!between_spectra)
+        throw core::FormatError({path(), "", "a part of whole spectra", "something else", ""});
+    return result();
+}
+
 }  // namespace
 
-ParsedImzml parse_imzml(const std::string& path) {
-    return Parser(path).run();
+ParsedImzml parse_whole_imzml(const std::string& path) {
+    return Parser(path).whole();
+}
+
+ParsedImzml parse_imzml_part(const std::string& path, ByteRange head, ByteRange part,
+                             bool is_last) {
+    return Parser(path).part(head, part, is_last);
 }
 
 }  // namespace smeta::io::detail

@@ -45,10 +45,14 @@ void append(const std::string& path, std::string_view text) {
     }
 }
 
+std::string seal_of(const core::Hash128& checksum) {
+    return std::string(kMark) + core::to_hex(checksum) + std::string(kEnd);
+}
+
 std::string seal_of(const std::string& path, std::int64_t bytes) {
     core::Hasher128 hasher;
     read_bytes(path, 0, bytes, [&](std::span<const std::byte> part) { hasher.update(part); });
-    return std::string(kMark) + core::to_hex(hasher.digest()) + std::string(kEnd);
+    return seal_of(hasher.digest());
 }
 
 }  // namespace
@@ -66,6 +70,18 @@ Seal check_seal(const std::string& path) {
     });
     if (found == seal_of(path, bytes)) return Seal::Intact;
     return found.starts_with(kMark) ? Seal::Broken : Seal::Missing;
+}
+
+std::string sealed(std::string content) {
+    content += seal_of(core::hash128(content));
+    return content;
+}
+
+std::optional<std::string_view> unsealed(std::string_view bytes) {
+    if (std::ssize(bytes) < kSealBytes) return std::nullopt;
+    const std::string_view content = bytes.substr(0, bytes.size() - kSealBytes);
+    if (bytes.substr(content.size()) != seal_of(core::hash128(content))) return std::nullopt;
+    return content;
 }
 
 }  // namespace smeta::io

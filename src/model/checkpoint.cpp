@@ -18,9 +18,9 @@
 #include <fmt/format.h>
 
 #include "smeta/core/error.hpp"
-#include "smeta/core/hash.hpp"
 #include "smeta/core/log.hpp"
 #include "smeta/io/atomic_file.hpp"
+#include "smeta/io/sealed_file.hpp"
 
 namespace smeta::model::detail {
 
@@ -73,7 +73,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "the container is little-endian");
 
 constexpr std::array<char, 8> kMagic = {'S', 'M', 'E', 'T', 'A', 'C', 'K', 'P'};
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 constexpr std::string_view kSuffix = ".ckpt";
 
 struct Header {
@@ -81,13 +81,8 @@ struct Header {
     std::uint32_t version = kVersion;
     std::uint32_t reserved = 0;
     std::uint64_t length = 0;
-    core::Hash128 checksum;
 };
-static_assert(sizeof(Header) == 40);
-
-core::Hash128 checksum(std::span<const char> payload) {
-    return core::hash128(std::as_bytes(payload));
-}
+static_assert(sizeof(Header) == 24);
 
 // "key = value" lines as a map.
 std::map<std::string, std::string> parse_lines(const std::string& config) {
@@ -124,10 +119,9 @@ std::string encode_checkpoint(const TrainState& state) {
     const std::string body = std::move(payload).str();
     Header header;
     header.length = body.size();
-    header.checksum = checksum(body);
     std::string bytes(sizeof(Header), '\0');
     std::memcpy(bytes.data(), &header, sizeof(Header));
-    return bytes + body;
+    return io::sealed(bytes + body);
 }
 
 TrainState decode_checkpoint(std::span<const char> bytes, const std::string& file) {
@@ -147,13 +141,12 @@ TrainState decode_checkpoint(std::span<const char> bytes, const std::string& fil
     if (header.version != kVersion)
         throw damaged(fmt::format("format version {}", kVersion),
                       fmt::format("version {}", header.version));
-    const auto payload = bytes.subspan(sizeof(Header));
+    const auto content = io::unsealed({bytes.data(), bytes.size()});
+    if (!content) throw damaged("the checksum of its bytes at its end", "none or another");
+    const auto payload = std::span(*content).subspan(sizeof(Header));
     if (payload.size() != header.length)
         throw damaged(fmt::format("{} bytes of content", header.length),
                       fmt::format("{}", payload.size()));
-    if (checksum(payload) != header.checksum)
-        throw damaged("content of checksum " + core::to_hex(header.checksum),
-                      core::to_hex(checksum(payload)));
     TrainState state;
     try {
         boost::iostreams::stream<boost::iostreams::array_source> stream(payload.data(),

@@ -1,9 +1,9 @@
-"""The commands that write (ingest, reassign, train with its checkpoints, embed, cluster) while strace kills one rank at its
-renames, syncs, writes and opens of files of the atlas, or refuses the call; on 1 and 2 ranks. After every fault the old
-content verifies, the same command ends with the bits of an undisturbed run, and repair leaves nothing behind."""
+"""The commands that write (ingest, reassign, train with its checkpoints, embed, cluster) while strace kills one rank at each of
+its renames, syncs, writes and opens of files of the atlas, or refuses the call; on 1 and 2 ranks. After every fault each file
+that was there has its old or its new content and the atlas verifies; the same command again ends with the bits of an
+undisturbed run, and repair leaves nothing behind. quick_faults.py takes a few of them."""
 
 import collections
-import os
 import pathlib
 import re
 import shutil
@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "cli"))
 from smeta_cli import check, differing, digests, kill, main  # noqa: E402
 
 CALLS = ["rename", "fsync", "pwrite64", "openat"]
-POINTS = {"rename": 12, "fsync": 8, "pwrite64": 5, "openat": 5}  # at most, of each call, spread evenly
+EVERY = 10**9
 FAULTS = {"rename": ["signal=SIGKILL", "error=EIO"], "fsync": ["signal=SIGKILL", "error=ENOSPC"],
           "pwrite64": ["signal=SIGKILL", "error=ENOSPC"], "openat": ["signal=SIGKILL", "error=ENOSPC"]}
 TIMEOUT = 120
@@ -63,6 +63,16 @@ def chosen(numbers, most):
     return sorted({numbers[i * (len(numbers) - 1) // (most - 1)] for i in range(most)})
 
 
+def check_old_or_new(before, atlas, reference, files, what):
+    """Nothing that was there is lost or half written."""
+    old, now = {}, {}
+    for pattern in files:
+        old.update(digests(before, [pattern]) if list(before.glob(pattern)) else {})
+        now.update(digests(atlas, [pattern]) if list(atlas.glob(pattern)) else {})
+    for name in old:
+        check(now.get(name) in (old[name], reference.get(name)), f"{what}: {name} of neither state")
+
+
 def one_fault(smeta, case, folder, before, reference, np, rank, call, fault, number):
     what = f"{case.name}, rank {rank} of {np}, {call} {number}: {fault}"
     atlas = folder / "faulty"
@@ -73,6 +83,7 @@ def one_fault(smeta, case, folder, before, reference, np, rank, call, fault, num
     check(code is not None, f"{what}: no end after {TIMEOUT} s: {err[-1500:]}")
     if fault.startswith("error"):
         check("SIGSEGV" not in err and "Segmentation" not in err, f"{what}: {err[-1500:]}")
+    check_old_or_new(before, atlas, reference, case.files, what)
     if code == 0:
         wrong = differing(reference, digests(atlas, case.files))
         check(not wrong, f"{what}: exit code 0 but other content: {wrong}")
@@ -86,8 +97,8 @@ def one_fault(smeta, case, folder, before, reference, np, rank, call, fault, num
     return code != 0
 
 
-def sweep(smeta, case, folder, before):
-    """Every chosen fault of one command; returns the atlas of an undisturbed run."""
+def sweep(smeta, case, folder, before, most=EVERY):
+    """At most so many numbers of each call of one command, spread evenly; returns the atlas of an undisturbed run."""
     after = None
     for np, rank in ((1, 0), (2, 0), (2, 1)):
         probe = folder / "probe"
@@ -98,7 +109,7 @@ def sweep(smeta, case, folder, before):
         stopped = collections.Counter()
         for call in CALLS:
             for fault in FAULTS[call]:
-                for number in chosen(numbers[call], POINTS[call]):
+                for number in chosen(numbers[call], most):
                     stopped[call] += one_fault(smeta, case, folder, before, reference, np, rank, call, fault, number)
         print(f"{case.name}, rank {rank} of {np}: calls on the atlas "
               f"{ {call: len(list_) for call, list_ in numbers.items()} }, stopped {dict(stopped)}", flush=True)
@@ -107,15 +118,30 @@ def sweep(smeta, case, folder, before):
     return after
 
 
-def body(smeta, folder):
+def skip_without_strace():
     if shutil.which("strace") is None or subprocess.run(["strace", "-o", "/dev/null", "true"]).returncode != 0:
         print("strace is not there or not allowed")
         sys.exit(77)
+
+
+def small_study(smeta, folder):
+    """A study of three samples, and an atlas of the first."""
     study = folder / "study"
     smeta.run("simulate", "--out", study, "--samples", 3, "--spots", 60, "--genes", 40, "--metabolites", 15, "--domains", 3)
     text = study / "study.toml"
     empty = folder / "first"
     smeta.run("ingest", "--study", text, "--atlas", empty, "--sample", "S1")
+    return text, empty
+
+
+def ingest_case(text):
+    return Case("ingest", lambda path: ["ingest", "--study", text, "--atlas", path],
+                ["manifest.json", "registry.h5", "raw/*"])
+
+
+def body(smeta, folder):
+    skip_without_strace()
+    text, empty = small_study(smeta, folder)
     named = ["manifest.json", "registry.h5", "raw/*", "stages/*/*", "joint/*"]
     short = ["--set", "train.reduction=fixed_tree", "--set", "train.epochs=2", "--set", "train.checkpoint_minutes=0",
              "--set", "train.batch_size=64"]
@@ -124,8 +150,7 @@ def body(smeta, folder):
     def stage(*words):
         return lambda atlas: [words[0], "--atlas", atlas, *words[1:]]
 
-    atlas = sweep(smeta, Case("ingest", lambda path: ["ingest", "--study", text, "--atlas", path],
-                              ["manifest.json", "registry.h5", "raw/*"]), folder, empty)
+    atlas = sweep(smeta, ingest_case(text), folder, empty)
     for name in ("qc", "align"):
         smeta.run(name, "--atlas", atlas)
     atlas = sweep(smeta, Case("reassign", stage("reassign"), ["manifest.json", "joint/*"]), folder, atlas)
@@ -138,4 +163,5 @@ def body(smeta, folder):
     check(digests(atlas, named), "an atlas at the end")
 
 
-main(body)
+if __name__ == "__main__":
+    main(body)

@@ -12,7 +12,7 @@ from smeta_cli import check, main  # noqa: E402
 BLOCK = 4096
 FLIPS = 64  # of one file
 KINDS = ["raw/*.h5mu", "joint/*.h5mu", "stages/*/*", "registry.h5", "runs/main/features.h5", "runs/main/model.h5",
-         "runs/main/neighbors.h5", "runs/main/results/*.h5ad", "runs/main/reconstruction/*.h5ad"]
+         "runs/main/neighbors.h5", "runs/main/results/*.h5ad", "runs/main/reconstruction/*.h5ad", "runs/main/checkpoints/*.ckpt"]
 
 
 def damages(whole, draw):

@@ -21,9 +21,11 @@ from smeta_cli import check, differing, digests, main  # noqa: E402
 
 SAMPLES = 4
 STUDY = ["--samples", SAMPLES, "--spots", 200, "--genes", 500, "--metabolites", 120, "--domains", 4, "--seed", 7]
+ARRAY = ["--samples", 20, "--spots", 50, "--genes", 40, "--metabolites", 20, "--domains", 3, "--seed", 8]
 EPOCHS = 100
 SETTINGS = ["--set", "train.reduction=fixed_tree", "--set", "train.checkpoint_minutes=0"]
 TRAIN = [*SETTINGS, "--set", f"train.epochs={EPOCHS}"]
+WHOLE = ["manifest.json", "registry.h5", "raw/*.h5mu"]
 PUBLISHED = ["model.h5", "results/*.h5ad"]
 ENDED = ("COMPLETED", "FAILED", "CANCELLED", "NODE_FAIL", "TIMEOUT", "OUT_OF_MEMORY", "PREEMPTED")
 
@@ -229,10 +231,20 @@ def check_not_requeued(slurm, launcher):
         check(slurm.field(job, "Restarts") == "0", f"job {job} was requeued\n{slurm.log(job)[-4000:]}")
 
 
+def one_by_one(smeta, folder):
+    """The samples of ARRAY ingested one after the other; digests of that atlas."""
+    smeta.run("simulate", "--out", folder / "many", *ARRAY)
+    atlas = folder / "one_by_one"
+    for number in range(1, ARRAY[1] + 1):
+        smeta.run("ingest", "--atlas", atlas, "--study", folder / "many" / "study.toml", "--sample", f"S{number:02}")
+    return digests(atlas, WHOLE)
+
+
 def check_ingest_array(smeta, slurm, launcher, atlas, reference):
-    job = slurm.submit(launcher, f"--array=0-{SAMPLES - 1}", SCRIPTS / "ingest_array.sbatch", atlas.name, "study/study.toml")
+    """20 jobs on one atlas at once give the atlas that they give one after the other."""
+    job = slurm.submit(launcher, f"--array=0-{ARRAY[1] - 1}", SCRIPTS / "ingest_array.sbatch", atlas.name, "many/study.toml")
     slurm.end(job)
-    wrong = differing(reference, digests(atlas, ["raw/*.h5mu"]))
+    wrong = differing(reference, digests(atlas, WHOLE))
     check(not wrong, f"ingest array: other bits in {wrong}")
     smeta.run("atlas", "verify", "--atlas", atlas)
 
@@ -261,7 +273,7 @@ def body(smeta, folder):
     smeta.run("simulate", "--out", folder / "study", *STUDY)
     atlas = folder / "atlas"
     smeta.run("ingest", "--atlas", atlas, "--study", folder / "study" / "study.toml")
-    ingested = digests(atlas, ["raw/*.h5mu"])
+    ingested = one_by_one(smeta, folder)
     for command in ("qc", "align", "reassign", "select"):
         smeta.run(command, "--atlas", atlas)
     smeta.run("train", "--atlas", atlas, "--run", "straight", *TRAIN, timeout=900)
@@ -276,7 +288,7 @@ def body(smeta, folder):
         for launcher in ("srun", "mpirun"):
             since = time.monotonic()
             check_ingest_array(smeta, slurm, launcher, folder / f"array_{launcher}", ingested)
-            report(f"ingest array, {launcher}", since, f"{SAMPLES} tasks")
+            report(f"ingest array, {launcher}", since, f"{ARRAY[1]} tasks")
             for scenario in (both_nodes, preempted, time_limit, dead_node):
                 since = time.monotonic()
                 run = f"{scenario.__name__}_{launcher}"

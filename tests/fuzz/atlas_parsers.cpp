@@ -11,8 +11,8 @@
 #include "smeta/atlas/study.hpp"
 #include "smeta/atlas/transform.hpp"
 #include "smeta/core/error.hpp"
-#include "smeta/core/hash.hpp"
 #include "smeta/io/anndata.hpp"
+#include "smeta/io/sealed_file.hpp"
 #include "smeta/model/checkpoint.hpp"
 #include "smeta/model/model_file.hpp"
 #include "smeta/model/train_config.hpp"
@@ -241,21 +241,19 @@ Parser checkpoint() {
     return {"checkpoint", {write_checkpoint}, decode};
 }
 
-/// Damage behind the checksum: the header is made to fit.
+/// Damage behind the checksum: header and seal are made to fit.
 Parser checkpoint_content() {
     return {
         "checkpoint_content", {write_checkpoint}, decode, [](const Folder& folder, Random& random) {
-            constexpr std::size_t kHeader = 40;
-            const std::string sound = read_file(folder / "c.ckpt");
-            std::string content = sound.substr(kHeader);
+            constexpr std::size_t kHeader = 24;
+            const std::string file = read_file(folder / "c.ckpt");
+            const std::string_view sound = io::unsealed(file).value();
+            std::string content(sound.substr(kHeader));
             mutate_bytes(content, random);
             const std::uint64_t length = content.size();
-            const core::Hash128 checksum =
-                core::hash128(std::as_bytes(std::span(content.data(), content.size())));
-            std::string header = sound.substr(0, kHeader);
+            std::string header(sound.substr(0, kHeader));
             std::memcpy(header.data() + 16, &length, sizeof(length));
-            std::memcpy(header.data() + 24, &checksum, sizeof(checksum));
-            write_file(folder / "c.ckpt", header + content);
+            write_file(folder / "c.ckpt", io::sealed(header + content));
         }};
 }
 

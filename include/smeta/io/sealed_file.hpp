@@ -1,6 +1,8 @@
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace smeta::io {
 
@@ -13,5 +15,10 @@ enum class Seal { Intact, Missing, Broken };
 void seal_file(const std::string& path);
 /// Reads the whole file. IoError. Local.
 Seal check_seal(const std::string& path);
+
+/// The bytes with their seal behind them.
+std::string sealed(std::string content);
+/// What stands before an intact seal; nothing where the seal is missing or broken.
+std::optional<std::string_view> unsealed(std::string_view bytes);
 
 }  // namespace smeta::io

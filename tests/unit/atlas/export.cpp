@@ -68,6 +68,11 @@ TEST(Export, joint_layout_has_metabolites_then_genes_of_all_samples) {
     EXPECT_EQ(data.obs.index, data.obs.as_text("spot", ""));  // unique: kept
     EXPECT_EQ(data.obsm.at("spatial").rows(), 16);
     EXPECT_EQ(std::get<io::UnsDict>(data.uns.at("spatial").value).count("A"), 1U);
+    const auto& regions = std::get<io::UnsDict>(data.uns.at("spatialdata_attrs").value);
+    EXPECT_EQ(std::get<std::vector<std::string>>(regions.at("region").value),
+              (std::vector<std::string>{"A", "B"}));
+    EXPECT_EQ(std::get<std::string>(regions.at("region_key").value), "sample");
+    EXPECT_EQ(std::get<std::string>(regions.at("instance_key").value), "spot");
 }
 
 TEST(Export, spot_names_that_repeat_get_the_sample) {

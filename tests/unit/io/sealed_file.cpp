@@ -36,6 +36,20 @@ TEST(SealedFile, says_whether_any_byte_changed) {
     EXPECT_THROW(seal_file((folder / "none").string()), core::IoError);
 }
 
+TEST(SealedFile, bytes_are_sealed_as_files_are) {
+    const test::TemporaryFolder folder;
+    const std::string path = (folder / "f").string();
+    for (const std::string content : {"", "content"}) {
+        write_atomically(path, content);
+        seal_file(path);
+        EXPECT_EQ(read_text_file(path), sealed(content));
+        EXPECT_EQ(unsealed(sealed(content)), content);
+        EXPECT_FALSE(unsealed(sealed(content) + "x"));
+        EXPECT_FALSE(unsealed(sealed(content).substr(1)));
+        EXPECT_FALSE(unsealed(content));
+    }
+}
+
 TEST(SealedFile, hdf5_reads_a_sealed_file) {
     const test::TemporaryFolder folder;
     const std::string path = (folder / "f.h5").string();
