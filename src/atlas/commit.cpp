@@ -112,8 +112,13 @@ struct CommitBatch::State {
     void refuse_used(const std::string& sample) const;
     void place(const Manifest& current, const detail::PendingStage& pending) const;
     void refuse_named(const Manifest& current, const FileEntry& entry) const;
-    void finish(Manifest current, const std::vector<detail::PendingStage>& all,
-                const Registry& all_names) const;
+    /// The new manifest and its checksum, nothing when it stands already.
+    struct Written {
+        Manifest manifest;
+        core::Hash128 text;
+    };
+    std::optional<Written> finish(Manifest current, const std::vector<detail::PendingStage>& all,
+                                  const Registry& all_names) const;
 };
 
 // A complete file of that name but other content: only one that nothing refers to may be replaced.
@@ -169,20 +174,23 @@ void CommitBatch::State::place(const Manifest& current, const detail::PendingSta
     }
 }
 
-void CommitBatch::State::finish(Manifest current, const std::vector<detail::PendingStage>& all,
-                                const Registry& all_names) const {
+std::optional<CommitBatch::State::Written> CommitBatch::State::finish(
+    Manifest current, const std::vector<detail::PendingStage>& all,
+    const Registry& all_names) const {
     for (const auto& pending : all) detail::check_against(current, pending);
     std::vector<SampleEntry> replaced_entries;
     for (const auto& pending : all)
         if (const auto old = current.samples.find(pending.sample);
             pending.replaces && old != current.samples.end())
             replaced_entries.push_back(old->second);
-    if (!detail::merge(current, all)) return;
+    if (!detail::merge(current, all)) return std::nullopt;
     // Names first: after a crash in between the registry has names too many, which does no harm.
     Registry registry = Registry::read(root / detail::kRegistryFile);
     if (registry.add(all_names)) registry.write(root / detail::kRegistryFile);
-    io::write_atomically((root / detail::kManifestFile).string(), to_json(current));
+    const std::string text = to_json(current);
+    io::write_atomically((root / detail::kManifestFile).string(), text);
     for (const SampleEntry& old : replaced_entries) detail::remove_files(root, old, current);
+    return Written{std::move(current), core::hash128(text)};
 }
 
 CommitBatch::CommitBatch(const ShardedAtlas& atlas, std::int64_t file_rows)
@@ -353,7 +361,11 @@ void CommitBatch::commit(ShardedAtlas& atlas) {
         atlas.refresh();
         state_->check(atlas.manifest_);
         for (const auto& pending : state_->stages) state_->place(atlas.manifest_, pending);
-        state_->finish(atlas.manifest_, state_->stages, state_->names);
+        auto written = state_->finish(atlas.manifest_, state_->stages, state_->names);
+        if (written) {  // not parsed again
+            atlas.manifest_ = std::move(written->manifest);
+            atlas.text_ = written->text;
+        }
     }
     remove_quietly(state_->temporaries);
     state_->stages.clear();
@@ -380,7 +392,10 @@ void CommitBatch::commit(const comm::Comm& comm, ShardedAtlas& atlas) {
             std::vector<detail::PendingStage> all;
             Registry names;
             for (const std::string& part : parts) detail::add_from_json(part, all, names);
-            state_->finish(atlas.manifest_, all, names);
+            auto written = state_->finish(atlas.manifest_, all, names);
+            if (!written) return;
+            atlas.manifest_ = std::move(written->manifest);
+            atlas.text_ = written->text;
         });
     }
     remove_quietly(state_->temporaries);

@@ -89,7 +89,7 @@ namespace {
 /// Builds the value as the parser goes; stops at names that stand twice and at deep nesting.
 class Builder {
   public:
-    explicit Builder(Json& root) : root_(root) {}
+    Builder(Json& root, const JsonMembers* members) : root_(root), members_(members) {}
 
     bool null() { return put(nullptr); }
     bool boolean(bool value) { return put(value); }
@@ -108,6 +108,8 @@ class Builder {
         const auto [place, is_new] = open_.back()->emplace(name, nullptr);
         if (!is_new) return refuse("every name once in an object", Json(name).dump() + " twice");
         member_ = &*place;
+        if (open_.size() == 1) of_root_ = name;
+        if (open_.size() == 2) name_ = name;
         return true;
     }
     bool parse_error(std::size_t /*position*/, const std::string& /*token*/,
@@ -150,7 +152,13 @@ class Builder {
         return true;
     }
     bool close() {
+        Json* closed = open_.back();
         open_.pop_back();
+        if (members_ != nullptr && open_.size() == 2 && of_root_ == members_->of &&
+            open_.back()->is_object()) {
+            members_->use(name_, *closed);
+            *closed = nullptr;
+        }
         return true;
     }
     bool refuse(std::string wanted, std::string got) {
@@ -160,15 +168,16 @@ class Builder {
     }
 
     Json& root_;
+    const JsonMembers* members_;
+    std::string of_root_;      // name of the root's member that is open
+    std::string name_;         // name of its member that is open
     std::vector<Json*> open_;  // values that are open, outermost first
     Json* member_ = nullptr;   // where the value of the name just read goes
 };
 
-}  // namespace
-
-Json parse_json(std::string_view text, const std::string& file) {
+Json parse(std::string_view text, const std::string& file, const JsonMembers* members) {
     Json value;
-    Builder builder(value);
+    Builder builder(value, members);
     if (!Json::sax_parse(text, &builder))
         throw core::FormatError({.file = file,
                                  .object = {},
@@ -176,6 +185,16 @@ Json parse_json(std::string_view text, const std::string& file) {
                                  .found = builder.found,
                                  .hint = builder.hint});
     return value;
+}
+
+}  // namespace
+
+Json parse_json(std::string_view text, const std::string& file) {
+    return parse(text, file, nullptr);
+}
+
+Json parse_json(std::string_view text, const std::string& file, const JsonMembers& members) {
+    return parse(text, file, &members);
 }
 
 Json with_extra(Json fields, const std::string& extra) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -46,6 +47,14 @@ class JsonObject {
 /// Parses with a limit on the depth; a name that stands twice in an object is refused. FormatError
 /// naming the file.
 Json parse_json(std::string_view text, const std::string& file);
+/// Gets the members of one member of the root one by one, so that a large one is never held whole.
+struct JsonMembers {
+    std::string of;  ///< name of the root's member
+    std::function<void(const std::string& name, const Json& value)> use;
+};
+/// Likewise; members that are objects or lists go to `members` when they are read, and are null in
+/// the result.
+Json parse_json(std::string_view text, const std::string& file, const JsonMembers& members);
 /// `fields` with the unknown fields put back.
 Json with_extra(Json fields, const std::string& extra);
 /// Two spaces of indentation and a line feed at the end.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <exception>
 #include <limits>
 #include <set>
 
@@ -183,23 +184,43 @@ const StageEntry* Manifest::find(std::string_view sample, std::string_view stage
     return found == samples.end() ? nullptr : found->second.find(stage);
 }
 
+namespace {
+
+SampleEntry parse_sample(const JsonObject& object, std::set<std::string>& paths) {
+    SampleEntry sample;
+    sample.cohort = object.text("cohort");
+    if (!is_valid_name(sample.cohort)) object.fail("cohort", "a name", sample.cohort);
+    sample.stages = parse_stages(object, paths);
+    if (sample.find(kRaw) == nullptr && sample.find(kJoint) == nullptr)
+        object.fail("stages", "raw or joint data", "neither");
+    sample.extra = object.unknown_fields({"cohort", "stages"});
+    return sample;
+}
+
+}  // namespace
+
 Manifest parse_manifest(std::string_view json, const std::string& file) {
-    const Json value = detail::parse_json(json, file);
-    const JsonObject root(value, file, "");
     Manifest manifest;
-    manifest.minor = detail::check_version(root, kFormat, Manifest::kMajor);
     std::set<std::string> paths;
+    std::exception_ptr problem;  // of a sample; another version of the format explains it
+    const auto add = [&](const std::string& name, const Json& value) {
+        if (problem) return;
+        try {
+            const JsonObject object(value, file, "samples/" + name);
+            SampleEntry sample = parse_sample(object, paths);
+            manifest.samples.emplace_hint(manifest.samples.end(), name, std::move(sample));
+        } catch (const core::FormatError&) {
+            problem = std::current_exception();
+        }
+    };
+    const Json value = detail::parse_json(json, file, {"samples", add});
+    const JsonObject root(value, file, "");
+    manifest.minor = detail::check_version(root, kFormat, Manifest::kMajor);
+    if (problem) std::rethrow_exception(problem);
     const JsonObject samples = root.object("samples");
     for (const auto& [name, entry] : samples.value().items()) {
         detail::check_member_name(samples, name);
-        const JsonObject object(entry, file, samples.place_of(name));
-        SampleEntry& sample = manifest.samples[name];
-        sample.cohort = object.text("cohort");
-        if (!is_valid_name(sample.cohort)) object.fail("cohort", "a name", sample.cohort);
-        sample.stages = parse_stages(object, paths);
-        if (sample.find(kRaw) == nullptr && sample.find(kJoint) == nullptr)
-            object.fail("stages", "raw or joint data", "neither");
-        sample.extra = object.unknown_fields({"cohort", "stages"});
+        if (!manifest.samples.contains(name)) JsonObject(entry, file, samples.place_of(name));
     }
     manifest.stages = parse_stages(root, paths);
     manifest.extra = root.unknown_fields({"format", "version", "samples", "stages"});
