@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "smeta/atlas/maintenance.hpp"
+#include "smeta/atlas/selection.hpp"
 #include "smeta/core/error.hpp"
 
 #include "command.hpp"
@@ -61,7 +62,8 @@ std::string rows_text(const std::string& sample, const atlas::SampleInfo::Rows& 
 }
 
 std::string info_text(const std::string& path) {
-    const auto info = atlas::describe(atlas::ShardedAtlas::open(path));
+    const auto opened = atlas::ShardedAtlas::open(path);
+    const auto info = atlas::describe(opened);
     std::int64_t joint_rows = 0;
     for (const auto& sample : info.samples) joint_rows += sample.joint_rows;
     std::string text = fmt::format(
@@ -74,6 +76,9 @@ std::string info_text(const std::string& path) {
         text += fmt::format("cohort\t{}\t{} samples\n", cohort, samples);
     for (const auto& sample : info.samples)
         for (const auto& rows : sample.rows) text += rows_text(sample.name, rows);
+    for (const auto& coverage : atlas::selection_coverage(opened))
+        text += fmt::format("coverage\t{}\t{}\t{} of {} selected features\n", coverage.sample,
+                            coverage.modality, coverage.measured, coverage.selected);
     for (const auto& run : info.runs) {
         text += fmt::format("run\t{}\t{} samples\t{} rows", run.name, run.samples, run.rows);
         if (!run.removed.empty())

@@ -110,6 +110,7 @@ void add_reassign(CommandLine& line);
 void add_select(CommandLine& line);
 void add_train(CommandLine& line);
 void add_embed(CommandLine& line);
+void add_map(CommandLine& line);
 void add_neighbors(CommandLine& line);
 void add_cluster(CommandLine& line);
 void add_report(CommandLine& line);

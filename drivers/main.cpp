@@ -40,6 +40,7 @@ void add_commands(CommandLine& line) {
     add_select(line);
     add_train(line);
     add_embed(line);
+    add_map(line);
     add_neighbors(line);
     add_cluster(line);
     add_report(line);

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -36,9 +37,15 @@ std::size_t distinct_processors(const comm::Comm& comm);
 void record_history(const Context& context, const atlas::Run& run, const std::string& command,
                     const nlohmann::ordered_json& details = {});
 
+/// What a run that does not exist yet is made of.
+struct NewRun {
+    std::vector<std::string> samples = {};  ///< empty: all of the atlas
+    std::string from = {};                  ///< run whose model it starts from; empty: none
+};
 /// Creates the run from the atlas of the day if there is none and trains it; the exit code (0 or
-/// 75). Collective.
-int train_run(Context& context, const atlas::ShardedAtlas& atlas, const std::string& name);
+/// 75). ConfigError when there is one that was made of something else. Collective.
+int train_run(Context& context, const atlas::ShardedAtlas& atlas, const std::string& name,
+              const NewRun& made_of = {});
 /// Embeds all rows of the run; the exit code. Collective.
 int embed_run(Context& context, const atlas::Run& run, bool reconstruction);
 /// Neighbours and clusters, unless they are up to date; the exit code. Collective.

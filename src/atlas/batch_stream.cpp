@@ -318,15 +318,12 @@ std::vector<std::vector<float>> mean_inputs(const comm::Comm& comm, const RowSou
     const comm::SpotPartition partition(plan.config().lanes, comm.size(), plan.lane_rows());
     const comm::Range mine = partition.lanes_of(comm.rank());
     for (std::size_t m = 0; m < modalities; ++m) {
-        bool all_measured = true;
-        for (std::size_t s = 0; s < source.samples().size(); ++s)
-            all_measured &= source.measured(static_cast<std::int32_t>(s), m).empty();
-        if (all_measured) continue;
         // Per lane: sums of the inputs, then the number of rows that measured each feature.
         const auto features = static_cast<std::size_t>(source.features()[m]);
         std::vector<std::vector<double>> lanes(mine.size(), std::vector<double>(2 * features));
         for (std::int64_t lane = mine.first; lane < mine.last; ++lane) {
             auto& sums = lanes[lane - mine.first];
+            double complete = 0;  // rows that measured everything
             stream.for_each_row(
                 static_cast<int>(lane), [&](const RowBatch& store, std::int64_t row) {
                     const auto view = store.modalities[m].view();
@@ -337,9 +334,10 @@ std::vector<std::vector<float>> mean_inputs(const comm::Comm& comm, const RowSou
                         sums[columns[i]] +=
                             log1p[m] ? std::log1p(std::max(0.0, double{values[i]})) : values[i];
                     const auto& mask = source.measured(store.samples[row], m);
-                    for (std::size_t f = 0; f < features; ++f)
-                        sums[features + f] += mask.empty() || mask[f] != 0 ? 1 : 0;
+                    if (mask.empty()) ++complete;
+                    for (std::size_t f = 0; f < mask.size(); ++f) sums[features + f] += mask[f];
                 });
+            for (std::size_t f = 0; f < features; ++f) sums[features + f] += complete;
         }
         const std::vector<std::span<double>> parts(lanes.begin(), lanes.end());
         std::vector<double> total(2 * features);

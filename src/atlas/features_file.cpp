@@ -35,6 +35,10 @@ std::vector<std::int32_t> positions_in(const std::vector<std::string>& features,
     return positions;
 }
 
+FeatureSet read_feature_set(const std::filesystem::path& file) {
+    return detail::read_features(file.string());
+}
+
 namespace detail {
 
 namespace {

@@ -88,6 +88,28 @@ io::MatrixValues rows_of(const io::MatrixValues& values, const std::vector<std::
     return core::MatrixF(std::get<core::MatrixF>(values)(rows, Eigen::all));
 }
 
+/// A .h5mu whose modalities have the same rows in one order.
+io::MuData read_paired_h5mu(const SampleSource& source, const IngestConfig& config) {
+    io::MuData data = io::read_h5mu(source.joint);
+    for (auto& [name, modality] : data.modalities) {
+        if (modality.obs.find(config.sample_key) == nullptr &&
+            data.obs.find(config.sample_key) != nullptr && data.obs.index == modality.obs.index)
+            modality.obs.set(config.sample_key, *data.obs.find(config.sample_key));
+        io::apply_value_policy(modality,
+                               name == "st" ? io::ValueKind::Counts : io::ValueKind::Intensities,
+                               config.source.values, source.joint);
+    }
+    for (const auto& [name, modality] : data.modalities)
+        if (modality.obs.index != data.modalities.front().second.obs.index)
+            throw core::FormatError(
+                {source.joint, "mod/" + name + "/obs",
+                 "the observations of mod/" + data.modalities.front().first + " in their order",
+                 "others",
+                 "a joint file has one row a spot; ingest spots and pixels of their own with --st "
+                 "and --sm"});
+    return data;
+}
+
 /// Some rows of a file that may be large: only they are copied.
 io::AnnData rows_of(const io::AnnData& all, const std::vector<std::int64_t>& rows) {
     io::AnnData part;
@@ -102,28 +124,56 @@ io::AnnData rows_of(const io::AnnData& all, const std::vector<std::int64_t>& row
     return part;
 }
 
+/// What becomes of the rows of one sample. `labelled`: spots that the source's table names.
+JointSample joint_sample(const std::string& name, std::string cohort, io::MuData data,
+                         const SampleSource& source, std::int64_t& labelled) {
+    JointSample sample{name, std::move(cohort), std::move(data)};
+    if (!source.labels.empty()) labelled += add_joint_labels(sample.data, source);
+    SampleSource named = source;
+    named.name = name;
+    finish_sample(sample.data, named, sample.cohort);
+    return sample;
+}
+
+std::vector<JointSample> read_h5mu_samples(const SampleSource& source, const IngestConfig& config,
+                                           std::int64_t& labelled) {
+    const io::MuData all = read_paired_h5mu(source, config);
+    const io::AnnData& first = all.modalities.front().second;
+    check_coordinates(first, source.joint);
+    std::vector<JointSample> samples;
+    for (const auto& [name, rows] : rows_by_sample(first, source, config)) {
+        io::MuData data;
+        for (const auto& [modality, values] : all.modalities)
+            data.modalities.emplace_back(modality, rows_of(values, rows));
+        samples.push_back(joint_sample(name, cohort_of(first, source, config, rows, name),
+                                       std::move(data), source, labelled));
+    }
+    return samples;
+}
+
+std::vector<JointSample> read_h5ad_samples(const SampleSource& source, const IngestConfig& config,
+                                           std::int64_t& labelled) {
+    const io::AnnData all = io::read_h5ad(source.joint);
+    check_coordinates(all, source.joint);
+    std::vector<JointSample> samples;
+    for (const auto& [name, rows] : rows_by_sample(all, source, config)) {
+        auto modalities = io::split_joint(rows_of(all, rows), config.source.values, source.joint);
+        io::MuData data;
+        if (modalities.sm) data.modalities.emplace_back("sm", std::move(*modalities.sm));
+        if (modalities.st) data.modalities.emplace_back("st", std::move(*modalities.st));
+        samples.push_back(joint_sample(name, cohort_of(all, source, config, rows, name),
+                                       std::move(data), source, labelled));
+    }
+    return samples;
+}
+
 }  // namespace
 
 std::vector<JointSample> read_joint_samples(const SampleSource& source,
                                             const IngestConfig& config) {
-    const io::AnnData all = io::read_h5ad(source.joint);
-    check_coordinates(all, source.joint);
-    std::vector<JointSample> samples;
     std::int64_t labelled = 0;
-    for (const auto& [name, rows] : rows_by_sample(all, source, config)) {
-        JointSample sample;
-        sample.name = name;
-        sample.cohort = cohort_of(all, source, config, rows, name);
-        const io::AnnData part = rows_of(all, rows);
-        auto modalities = io::split_joint(part, config.source.values, source.joint);
-        if (modalities.sm) sample.data.modalities.emplace_back("sm", std::move(*modalities.sm));
-        if (modalities.st) sample.data.modalities.emplace_back("st", std::move(*modalities.st));
-        if (!source.labels.empty()) labelled += add_joint_labels(sample.data, source);
-        SampleSource named = source;
-        named.name = name;
-        finish_sample(sample.data, named, sample.cohort);
-        samples.push_back(std::move(sample));
-    }
+    auto samples = source.joint.ends_with(".h5mu") ? read_h5mu_samples(source, config, labelled)
+                                                   : read_h5ad_samples(source, config, labelled);
     if (!source.labels.empty() && labelled == 0)
         throw core::FormatError(
             {source.labels, "", fmt::format("labels of spots of {}", source.joint),

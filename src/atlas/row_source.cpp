@@ -88,16 +88,32 @@ void RowBatch::append(const RowBatch& other, std::int64_t row) {
     }
 }
 
+RowInputs row_inputs(const Run& run) {
+    return {.root = run.atlas_path(), .samples = run.inputs().samples, .features = run.features()};
+}
+
+namespace {
+
+RowInputs inputs_of(const comm::Comm& comm, const Run& run) {
+    RowInputs inputs;
+    comm.all_or_throw([&] { inputs = row_inputs(run); });
+    return inputs;
+}
+
+}  // namespace
+
 RowSource::RowSource(const comm::Comm& comm, const Run& run, RowSourceConfig config)
-    : run_(run), config_(std::move(config)) {
-    comm.all_or_throw([&] { feature_set_ = run_.features(); });
+    : RowSource(comm, inputs_of(comm, run), std::move(config)) {}
+
+RowSource::RowSource(const comm::Comm& comm, RowInputs inputs, RowSourceConfig config)
+    : inputs_(std::move(inputs)), config_(std::move(config)) {
     for (const auto& name : config_.modalities) {
-        const ModalityFeatures* modality = feature_set_.find(name);
+        const ModalityFeatures* modality = inputs_.features.find(name);
         core::check(modality != nullptr, "the run has the modality " + name);
         features_.push_back(static_cast<std::int32_t>(modality->names().size()));
         scales_.push_back(feature_scales(*modality));
     }
-    for (const auto& input : run_.inputs().samples) {
+    for (const auto& input : inputs_.samples) {
         const auto sample = static_cast<std::int32_t>(samples_.size());
         samples_.push_back(input.name);
         sample_keys_.push_back(core::sample_key(input.name));
@@ -107,76 +123,112 @@ RowSource::RowSource(const comm::Comm& comm, const Run& run, RowSourceConfig con
             shards_.push_back({sample, first, file.rows});
             first += file.rows;
         }
-        auto& masks = measured_.emplace_back();
-        for (const auto& name : config_.modalities) {
-            const ModalityFeatures& modality = *feature_set_.find(name);
-            auto& mask = masks.emplace_back();
-            // A sample without the modality has no rows in which a feature could be missing.
-            if (!input.modalities.contains(name)) continue;
-            for (std::size_t f = 0; f < modality.names().size(); ++f)
-                mask.push_back(modality.is_measured(sample, static_cast<std::int64_t>(f)) ? 1 : 0);
-            if (std::find(mask.begin(), mask.end(), 0) == mask.end()) mask.clear();
-        }
     }
+    read_masks();
     read_categories(comm);
 }
 
 RowSource::~RowSource() = default;
 
+void RowSource::read_masks() {
+    for (std::size_t s = 0; s < samples_.size(); ++s) {
+        auto& masks = measured_.emplace_back();
+        for (const auto& name : config_.modalities) {
+            const ModalityFeatures& modality = *inputs_.features.find(name);
+            auto& mask = masks.emplace_back();
+            // A sample without the modality has no rows in which a feature could be missing.
+            if (!inputs_.samples[s].modalities.contains(name)) continue;
+            for (std::size_t f = 0; f < modality.names().size(); ++f)
+                mask.push_back(
+                    modality.is_measured(static_cast<std::int64_t>(s), static_cast<std::int64_t>(f))
+                        ? 1
+                        : 0);
+            if (std::find(mask.begin(), mask.end(), 0) == mask.end()) mask.clear();
+        }
+    }
+}
+
+std::map<std::size_t, std::vector<std::vector<std::string>>> RowSource::own_categories(
+    const comm::Comm& comm) const {
+    std::map<std::size_t, std::vector<std::vector<std::string>>> mine;
+    for (std::size_t s = comm.rank(); s < samples_.size(); s += comm.size()) {
+        const JointReader joint(inputs_.root, samples_[s], inputs_.samples[s].files);
+        for (const std::string& key : config_.batch_keys) {
+            const bool absent = joint.obs().find(key) == nullptr;
+            if (absent && config_.categories.empty())
+                throw core::ConfigError(fmt::format(
+                    "model.batch_keys: sample '{}' has no obs column '{}'", samples_[s], key));
+            mine[s].push_back(absent ? std::vector<std::string>(joint.rows())
+                                     : joint.obs().as_text(key, samples_[s]));
+        }
+    }
+    return mine;
+}
+
 void RowSource::read_categories(const comm::Comm& comm) {
     const std::size_t levels = config_.batch_keys.size();
-    categories_.resize(levels);
+    categories_ = config_.categories;
     codes_.assign(samples_.size(), std::vector<std::vector<std::int32_t>>(levels));
+    unseen_.assign(samples_.size(), std::vector<std::vector<std::string>>(levels));
     if (levels == 0) return;
-    // [own sample][level]: the category of each row.
     std::map<std::size_t, std::vector<std::vector<std::string>>> mine;
-    std::vector<std::set<std::string>> found(levels);
-    comm.all_or_throw([&] {
-        for (std::size_t s = comm.rank(); s < samples_.size(); s += comm.size()) {
-            const JointReader joint = run_.open_joint(samples_[s]);
-            for (std::size_t level = 0; level < levels; ++level) {
-                const std::string& key = config_.batch_keys[level];
-                if (joint.obs().find(key) == nullptr)
-                    throw core::ConfigError(fmt::format(
-                        "model.batch_keys: sample '{}' has no obs column '{}'", samples_[s], key));
-                mine[s].push_back(joint.obs().as_text(key, samples_[s]));
-                found[level].insert(mine[s].back().begin(), mine[s].back().end());
-            }
+    comm.all_or_throw([&] { mine = own_categories(comm); });
+    if (categories_.empty()) {
+        categories_.resize(levels);
+        for (std::size_t level = 0; level < levels; ++level) {
+            std::set<std::string> found;
+            for (const auto& [sample, columns] : mine)
+                found.insert(columns[level].begin(), columns[level].end());
+            std::set<std::string> all;
+            for (const auto& part : comm.allgather(joined(found)))
+                for (auto& name : split(part)) all.insert(std::move(name));
+            categories_[level].assign(all.begin(), all.end());
         }
-    });
-    for (std::size_t level = 0; level < levels; ++level) {
-        std::set<std::string> all;
-        for (const auto& part : comm.allgather(joined(found[level])))
-            for (auto& name : split(part)) all.insert(std::move(name));
-        categories_[level].assign(all.begin(), all.end());
-        for (std::size_t s = 0; s < samples_.size(); ++s) {
-            const int reader = static_cast<int>(s % comm.size());
-            auto& codes = codes_[s][level];
-            if (reader == comm.rank()) {
-                for (const auto& name : mine[s][level])
-                    codes.push_back(
-                        static_cast<std::int32_t>(std::lower_bound(categories_[level].begin(),
-                                                                   categories_[level].end(), name) -
-                                                  categories_[level].begin()));
-                if (!codes.empty() && std::all_of(codes.begin(), codes.end(),
-                                                  [&](auto code) { return code == codes[0]; }))
-                    codes.erase(codes.begin() + 1, codes.end());
+    }
+    core::check(categories_.size() == levels, "a list of categories a batch level");
+    for (std::size_t level = 0; level < levels; ++level) share_categories(comm, level, mine);
+}
+
+void RowSource::share_categories(
+    const comm::Comm& comm, std::size_t level,
+    const std::map<std::size_t, std::vector<std::vector<std::string>>>& mine) {
+    const auto& known = categories_[level];
+    for (std::size_t s = 0; s < samples_.size(); ++s) {
+        const int reader = static_cast<int>(s % comm.size());
+        auto& codes = codes_[s][level];
+        std::set<std::string> others;
+        if (reader == comm.rank()) {
+            for (const auto& name : mine.at(s)[level]) {
+                const auto at = std::lower_bound(known.begin(), known.end(), name);
+                const bool is_known = at != known.end() && *at == name;
+                codes.push_back(
+                    static_cast<std::int32_t>((is_known ? at : known.end()) - known.begin()));
+                if (!is_known) others.insert(name);
             }
-            comm.broadcast(codes, reader);
+            if (!codes.empty() && std::all_of(codes.begin(), codes.end(),
+                                              [&](auto code) { return code == codes[0]; }))
+                codes.erase(codes.begin() + 1, codes.end());
         }
+        comm.broadcast(codes, reader);
+        std::string text = joined(others);
+        comm.broadcast(text, reader);
+        unseen_[s][level] = split(text);
     }
 }
 
 const JointReader& RowSource::joint(std::int32_t sample) const {
     if (open_sample_ != sample) {
         open_.reset();
-        open_ = std::make_unique<JointReader>(run_.open_joint(samples_[sample]));
+        open_ = std::make_unique<JointReader>(inputs_.root, samples_[sample],
+                                              inputs_.samples[sample].files);
         open_sample_ = sample;
         columns_.clear();
         for (const auto& name : config_.modalities) {
             auto& columns = columns_.emplace_back();
             if (!open_->has(name)) continue;
-            columns = positions_in(open_->var(name).index, feature_set_.find(name)->names());
+            columns = inputs_.columns.empty() ? positions_in(open_->var(name).index,
+                                                             inputs_.features.find(name)->names())
+                                              : inputs_.columns[sample].at(name);
         }
     }
     return *open_;

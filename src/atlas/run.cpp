@@ -27,6 +27,8 @@ namespace {
 
 constexpr const char* kInputs = "inputs.json";
 constexpr const char* kFeatures = "features.h5";
+constexpr const char* kStart = "start";
+constexpr const char* kStartedFrom = "run.txt";
 
 fs::path folder_of(const fs::path& atlas, const std::string& name) {
     check_name("run", name);
@@ -39,7 +41,35 @@ void make_folder(const fs::path& folder) {
     if (error) throw core::IoError::from_errno("create", folder.string(), error.value());
 }
 
-RunInputs inputs_of(const ShardedAtlas& atlas, const std::vector<std::string>& wanted) {
+void copy_whole(const fs::path& from, const fs::path& to) {
+    io::replace_file(to.string(), [&](const std::string& temporary) {
+        std::error_code error;
+        fs::copy_file(from, temporary, fs::copy_options::overwrite_existing, error);
+        if (error) throw core::IoError::from_errno("copy", from.string(), error.value());
+        io::sync_file(temporary);
+    });
+}
+
+/// What training starts from stays as it is, whatever becomes of the other run.
+void copy_start(const Run& from, const fs::path& folder) {
+    if (!fs::exists(from.model_file()))
+        throw core::ConfigError(fmt::format(
+            "run '{}' has no model to start from: smeta train --run {}", from.name(), from.name()));
+    (void)from.features();
+    make_folder(folder / kStart);
+    copy_whole(from.model_file(), folder / kStart / "model.h5");
+    copy_whole(from.folder() / kFeatures, folder / kStart / kFeatures);
+    io::write_atomically((folder / kStart / kStartedFrom).string(), from.name() + "\n");
+}
+
+/// Lock byte of one sample's result: byte 0 is the run's own.
+std::int64_t lock_byte(const std::string& sample) {
+    return 1 + static_cast<std::int64_t>(core::hash64(sample) >> 2U);
+}
+
+}  // namespace
+
+RunInputs joint_inputs(const ShardedAtlas& atlas, const std::vector<std::string>& wanted) {
     RunInputs inputs;
     for (const std::string& name : atlas.samples(wanted)) {
         const SampleEntry& entry = atlas.sample(name);
@@ -55,13 +85,6 @@ RunInputs inputs_of(const ShardedAtlas& atlas, const std::vector<std::string>& w
     if (inputs.samples.empty()) throw core::ConfigError("a run needs at least one sample");
     return inputs;
 }
-
-/// Lock byte of one sample's result: byte 0 is the run's own.
-std::int64_t lock_byte(const std::string& sample) {
-    return 1 + static_cast<std::int64_t>(core::hash64(sample) >> 2U);
-}
-
-}  // namespace
 
 Run::Run(fs::path atlas_path, std::string name, const std::string& inputs_json)
     : atlas_path_(std::move(atlas_path)),
@@ -80,13 +103,14 @@ Run Run::create(const ShardedAtlas& atlas, const std::string& name, const Setup&
     const FileLock writing = writer_lock(atlas.path());
     const FileLock lock(folder / detail::kRunLockFile, {});
     if (exists(atlas, name)) throw core::ConfigError(fmt::format("run '{}' exists already", name));
-    RunInputs inputs = inputs_of(atlas, setup.samples);
+    RunInputs inputs = joint_inputs(atlas, setup.samples);
     FeatureSet features = detail::with_measured(atlas, inputs, setup.features);
     detail::add_scales(atlas, inputs, setup.scaled, features);
     const std::string features_file = (folder / kFeatures).string();
     detail::write_features(features_file, features, inputs);
     inputs.features = io::file_checksum(features_file);
     io::write_atomically((folder / "config.toml").string(), setup.config_toml);
+    if (!setup.from.empty()) copy_start(open(atlas, setup.from), folder);
     // Last: from here on the run exists.
     const std::string text = to_json(inputs);
     io::write_atomically((folder / kInputs).string(), text);
@@ -195,9 +219,29 @@ JointReader Run::open_joint(const std::string& sample) const {
     return {atlas_path_, sample, this->sample(sample).files};
 }
 
+std::optional<Run::WarmStart> Run::warm_start() const {
+    const fs::path start = folder_ / kStart;
+    if (!fs::exists(start / kStartedFrom)) return std::nullopt;
+    std::string name = io::read_text_file((start / kStartedFrom).string());
+    while (!name.empty() && name.back() == '\n') name.pop_back();
+    return WarmStart{std::move(name), start / "model.h5", start / kFeatures};
+}
+
 fs::path Run::map_folder(const std::string& query) const {
     check_name("query", query);
     return folder_ / "map" / query;
+}
+
+fs::path Run::map_file(const std::string& query, const std::string& sample) const {
+    check_name("sample", sample);
+    return map_folder(query) / (sample + ".h5ad");
+}
+
+fs::path Run::prediction_file(const std::string& query, const std::string& modality,
+                              const std::string& sample) const {
+    check_name("sample", sample);
+    check_name("modality", modality);
+    return map_folder(query) / "prediction" / modality / (sample + ".h5ad");
 }
 
 fs::path Run::result_file(const std::string& sample) const {
@@ -222,6 +266,25 @@ void replace_h5ad(const fs::path& file, const io::AnnData& data) {
 }
 
 }  // namespace
+
+void Run::write_mapped(const fs::path& file, const io::AnnData& data) const {
+    const FileLock writing = writer_lock(atlas_path_);
+    replace_h5ad(file, data);
+}
+
+void Run::put_mapped(const std::string& made, const std::string& query) const {
+    constexpr std::chrono::minutes kPatience{1};
+    const FileLock writing = writer_lock(atlas_path_);
+    const FileLock lock(folder_ / detail::kRunLockFile,
+                        {.byte = lock_byte("map/" + query), .patience = kPatience});
+    const fs::path target = map_folder(query);
+    std::error_code error;
+    fs::remove_all(target, error);
+    if (error) throw core::IoError::from_errno("remove", target.string(), error.value());
+    fs::rename(map_folder(made), target, error);
+    if (error) throw core::IoError::from_errno("rename", target.string(), error.value());
+    io::sync_folder(target.parent_path().string());
+}
 
 bool Run::has_result(const std::string& sample) const {
     return fs::exists(result_file(sample));

@@ -50,4 +50,28 @@ FeatureSet read_selection(const ShardedAtlas& atlas) {
     return result;
 }
 
+std::vector<SelectionCoverage> selection_coverage(const ShardedAtlas& atlas) {
+    if (atlas.manifest().find("", kSelect) == nullptr) return {};
+    const std::string file = atlas.stage_file("", kSelect).string();
+    io::MuData tables = io::read_h5mu(file);
+    std::sort(tables.modalities.begin(), tables.modalities.end(),
+              [](const auto& a, const auto& b) { return model_order(a.first, b.first); });
+    std::vector<SelectionCoverage> result;
+    for (const std::string& sample : atlas.samples())
+        for (const auto& [name, data] : tables.modalities) {
+            const std::string column = "measured_" + sample;
+            if (data.var.find(column) == nullptr) continue;
+            const auto selected = data.var.as_number("selected", file);
+            const auto measured = data.var.as_number(column, file);
+            SelectionCoverage coverage{sample, name, 0, 0};
+            for (std::size_t f = 0; f < selected.size(); ++f) {
+                if (selected[f] == 0) continue;
+                ++coverage.selected;
+                coverage.measured += measured[f] != 0 ? 1 : 0;
+            }
+            result.push_back(std::move(coverage));
+        }
+    return result;
+}
+
 }  // namespace smeta::atlas

@@ -263,15 +263,19 @@ std::vector<std::string> files_below(const fs::path& root, const std::string& fo
     return files;
 }
 
+/// Of a file, or of a folder that it lies in.
+bool has_temporary_name(const fs::path& file) {
+    return std::any_of(file.begin(), file.end(),
+                       [](const fs::path& part) { return io::is_temporary_name(part.string()); });
+}
+
 void list_strays(const fs::path& root, const Plan& plan, VerifyReport& report) {
     for (const std::string& file : files_below(root, ""))
-        if (io::is_temporary_name(fs::path(file).filename().string()))
-            report.leftovers.push_back(file);
+        if (has_temporary_name(file)) report.leftovers.push_back(file);
     if (!plan.complete) return;
     for (const char* folder : {"joint", "raw", "stages"})
         for (const std::string& file : files_below(root, folder))
-            if (plan.named.count(file) == 0 &&
-                !io::is_temporary_name(fs::path(file).filename().string()))
+            if (plan.named.count(file) == 0 && !has_temporary_name(file))
                 report.unnamed.push_back(file);
 }
 
@@ -294,6 +298,21 @@ void check_registry(const fs::path& root, const Plan& plan, const Registry& name
     }
 }
 
+/// What is left of folders that were being made once their files are gone. Local.
+void remove_temporary_folders(const fs::path& root) {
+    std::vector<fs::path> folders;
+    std::error_code absent;
+    for (const auto& entry : fs::recursive_directory_iterator(root, absent))
+        if (entry.is_directory() && !entry.is_symlink() &&
+            io::is_temporary_name(entry.path().filename().string()))
+            folders.push_back(entry.path());
+    for (const fs::path& folder : folders) {
+        std::error_code error;
+        fs::remove_all(folder, error);
+        if (error) throw core::IoError::from_errno("remove", folder.string(), error.value());
+    }
+}
+
 void remove_strays(const fs::path& root, VerifyReport& report) {
     for (const auto* list : {&report.leftovers, &report.unnamed})
         for (const std::string& file : *list) {
@@ -303,6 +322,7 @@ void remove_strays(const fs::path& root, VerifyReport& report) {
                 throw core::IoError::from_errno("remove", (root / file).string(), error.value());
             report.removed.push_back(file);
         }
+    remove_temporary_folders(root);
 }
 
 /// Nobody else may write while repair looks for files that nobody names.

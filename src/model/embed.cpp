@@ -9,51 +9,19 @@
 #include "smeta/core/hash.hpp"
 #include "smeta/core/log.hpp"
 #include "smeta/core/progress.hpp"
-#include "smeta/core/threads.hpp"
 #include "smeta/io/anndata.hpp"
 #include "smeta/io/atomic_file.hpp"
 #include "smeta/model/model_file.hpp"
 #include "smeta/model/run_model.hpp"
 
+#include "row_blocks.hpp"
+
 namespace smeta::model {
 
 namespace {
 
-constexpr std::int64_t kBlockRows = 256;
 constexpr const char* kCommand = "embed";
 constexpr int kVersion = 1;
-
-/// Posterior of a sample's rows side by side: latent, sd, each single mean, contributions.
-struct Columns {
-    std::int64_t latent = 0;
-    std::int64_t modalities = 0;
-    std::int64_t width() const { return latent * (2 + modalities) + modalities; }
-    std::int64_t sd() const { return latent; }
-    std::int64_t single(std::int64_t m) const { return latent * (2 + m); }
-    std::int64_t contribution() const { return latent * (2 + modalities); }
-};
-
-// Blocks of one sample: no block spans two joint files.
-std::vector<comm::Range> blocks_of(const atlas::RowSource& source, std::int32_t sample) {
-    std::vector<comm::Range> blocks;
-    for (const auto& shard : source.shards()) {
-        if (shard.sample != sample) continue;
-        const std::int64_t end = shard.first_row + shard.rows;
-        for (std::int64_t first = shard.first_row; first < end; first += kBlockRows)
-            blocks.push_back({first, std::min(first + kBlockRows, end)});
-    }
-    return blocks;
-}
-
-core::MatrixF side_by_side(const Encoded<float>& encoded, const Columns& columns) {
-    core::MatrixF rows(encoded.latent.rows(), columns.width());
-    rows.leftCols(columns.latent) = encoded.latent;
-    rows.middleCols(columns.sd(), columns.latent) = encoded.sd;
-    for (std::int64_t m = 0; m < columns.modalities; ++m)
-        rows.middleCols(columns.single(m), columns.latent) = encoded.single[m];
-    rows.rightCols(columns.modalities) = encoded.contribution;
-    return rows;
-}
 
 class Embedder {
   public:
@@ -64,32 +32,24 @@ class Embedder {
           model_(model),
           key_(std::move(key)),
           timings_(timings),
-          source_(comm, run, source_config(model)) {
-        columns_.latent = model.cvae.options().latent;
-        columns_.modalities = static_cast<std::int64_t>(model.cvae.options().blocks.size());
-        check_fits();
+          source_(comm, run, source_config(model)),
+          columns_(model.cvae.options()) {
+        check_fits(model_.cvae.options(), source_, run_.model_file().string());
+        core::check(source_.categories() == model_.context.categories,
+                    "the model knows this run's batch categories");
     }
 
     const atlas::RowSource& source() const { return source_; }
 
     /// The sample's posterior on the rank that writes it, an empty matrix elsewhere. Collective.
     core::MatrixF encode(std::int32_t sample, int writer) const {
-        const auto blocks = blocks_of(source_, sample);
-        const comm::Range mine =
-            comm::even_share(static_cast<std::int64_t>(blocks.size()), comm_.size(), comm_.rank());
-        std::vector<float> values;
-        comm_.all_or_throw([&] {
-            const core::Timings::Scope scope(timings_, "embed/encode");
-            values = encode_blocks(sample, std::span(blocks).subspan(mine.first, mine.size()));
-        });
-        const auto parts = comm_.gather(std::span<const float>(values), writer);
-        core::MatrixF all;
-        if (comm_.rank() != writer) return all;
-        all.resize(source_.sample_rows(sample), columns_.width());
-        float* at = all.data();
-        for (const auto& part : parts) at = std::copy(part.begin(), part.end(), at);
-        core::check(at == all.data() + all.size(), "the gathered blocks are the whole sample");
-        return all;
+        const core::Timings::Scope scope(timings_, "embed/encode");
+        return work_on_sample(comm_, source_, sample, columns_.width(), writer,
+                              [this](const Chunk& chunk) {
+                                  core::MatrixF rows(chunk.rows(), columns_.width());
+                                  put_side_by_side(model_.cvae.encode(chunk), columns_, rows);
+                                  return rows;
+                              });
     }
 
     void write_result(std::int32_t sample, const core::MatrixF& rows) const {
@@ -97,19 +57,7 @@ class Embedder {
         const atlas::JointReader joint = run_.open_joint(name);
         io::AnnData result;
         result.obs = joint.obs();
-        const auto put = [&](const std::string& key, std::int64_t first) {
-            result.obsm[key] = rows.middleCols(first, columns_.latent).cast<double>();
-            result.float_obsm.push_back(key);
-        };
-        put("X_smeta", 0);
-        put("X_smeta_sd", columns_.sd());
-        for (std::int64_t m = 0; m < columns_.modalities; ++m) {
-            const std::string& modality = model_.cvae.options().blocks[m].name;
-            put("X_smeta_" + modality, columns_.single(m));
-            const auto column = rows.col(columns_.contribution() + m);
-            result.obs.set("contribution_" + modality,
-                           std::vector<float>(column.begin(), column.end()));
-        }
+        add_posterior(rows, model_.cvae.options(), result);
         result.obsm["spatial"] = joint.obsm("spatial");
         atlas::set_key(result.uns, kCommand, key_);
         run_.write_result(name, result);
@@ -154,15 +102,6 @@ class Embedder {
     }
 
   private:
-    static atlas::RowSourceConfig source_config(const LoadedModel& model) {
-        atlas::RowSourceConfig config;
-        for (const auto& block : model.cvae.options().blocks)
-            config.modalities.push_back(block.name);
-        config.batch_keys = model.context.batch_keys;
-        config.sm_target = model.context.sm_target;
-        return config;
-    }
-
     static std::string type_of(const std::string& modality) {
         std::string type = modality;
         std::transform(type.begin(), type.end(), type.begin(),
@@ -170,36 +109,18 @@ class Embedder {
         return type;
     }
 
-    void check_fits() const {
-        const auto& blocks = model_.cvae.options().blocks;
-        for (std::size_t m = 0; m < blocks.size(); ++m)
-            if (blocks[m].features != source_.features()[m])
-                throw core::FormatError(
-                    {.file = run_.model_file().string(),
-                     .object = "modalities/" + std::to_string(m),
-                     .expected = fmt::format("{} features of {} as in features.h5",
-                                             source_.features()[m], blocks[m].name),
-                     .found = fmt::format("{}", blocks[m].features),
-                     .hint = "train the run again"});
-        core::check(source_.categories() == model_.context.categories,
-                    "the model knows this run's batch categories");
-    }
-
     // Decoded means of a block of rows, every modality side by side.
     core::MatrixF reconstruct(std::int32_t sample, const comm::Range& block,
                               const core::MatrixF& rows) const {
-        const Chunk chunk = read_chunk(sample, block);
+        const Chunk chunk = read_chunk(source_, sample, block);
         const core::MatrixF latent = rows.block(block.first, 0, block.size(), columns_.latent);
         std::vector<core::MatrixF> means;
         std::int64_t columns = 0;
         for (std::size_t m = 0; m < chunk.modalities.size(); ++m) {
-            std::vector<double> libraries(block.size(), 0.0);
-            const ModalityRows& present = chunk.modalities[m];
-            for (std::size_t i = 0; i < present.rows.size(); ++i)
-                libraries[present.rows[i]] = present.libraries[i];
             means.push_back(model_.cvae
                                 .decode(static_cast<std::int32_t>(m), latent, chunk.codes,
-                                        chunk.samples, libraries)
+                                        chunk.samples,
+                                        libraries_of(chunk.modalities[m], block.size()))
                                 .mean);
             columns += means.back().cols();
         }
@@ -212,37 +133,13 @@ class Embedder {
         return values;
     }
 
-    Chunk read_chunk(std::int32_t sample, const comm::Range& block) const {
-        const auto batch = source_.read(sample, block.first, block.last);
-        return to_chunk(batch, 0, batch.rows());
-    }
-
-    // One thread reads (HDF5 is not thread-safe), then each thread encodes a block.
-    std::vector<float> encode_blocks(std::int32_t sample,
-                                     std::span<const comm::Range> blocks) const {
-        std::vector<float> values;
-        const auto group = static_cast<std::size_t>(4 * core::threads());
-        for (std::size_t begin = 0; begin < blocks.size(); begin += group) {
-            const auto part = blocks.subspan(begin, std::min(group, blocks.size() - begin));
-            std::vector<Chunk> chunks;
-            for (const auto& block : part) chunks.push_back(read_chunk(sample, block));
-            std::vector<core::MatrixF> encoded(chunks.size());
-#pragma omp parallel for schedule(dynamic) num_threads(core::threads())
-            for (std::size_t i = 0; i < chunks.size(); ++i)
-                encoded[i] = side_by_side(model_.cvae.encode(chunks[i]), columns_);
-            for (const auto& rows : encoded)
-                values.insert(values.end(), rows.data(), rows.data() + rows.size());
-        }
-        return values;
-    }
-
     const comm::Comm& comm_;
     const atlas::Run& run_;
     const LoadedModel& model_;
     std::string key_;
     core::Timings& timings_;
     atlas::RowSource source_;
-    Columns columns_;
+    PosteriorColumns columns_;
 };
 
 /// Checksum of what the results are made of: the model and the run's rows. Collective.
@@ -302,12 +199,6 @@ std::vector<Missing> find_missing(const comm::Comm& comm, const atlas::Run& run,
     return missing;
 }
 
-LoadedModel load(const comm::Comm& comm, const atlas::Run& run) {
-    std::optional<LoadedModel> model;
-    comm.all_or_throw([&] { model = read_model(run.model_file()); });
-    return std::move(*model);
-}
-
 }  // namespace
 
 void require_results(const comm::Comm& comm, const atlas::Run& run) {
@@ -326,7 +217,7 @@ std::int64_t embed(const comm::Comm& comm, const atlas::Run& run, Reconstruction
     const auto missing = find_missing(comm, run, reconstruction, key);
     const auto count = static_cast<std::int64_t>(missing.size());
     if (count == 0) return 0;
-    LoadedModel model = load(comm, run);
+    LoadedModel model = load_model(comm, run.model_file());
     const Embedder embedder(comm, run, model, key, timings);
     model.cvae.set_unmeasured(unmeasured_features(embedder.source(), model.context.mean_inputs));
     core::Progress progress("embed", count);

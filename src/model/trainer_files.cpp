@@ -8,6 +8,8 @@
 #include "smeta/core/log.hpp"
 #include "smeta/core/memory.hpp"
 #include "smeta/io/atomic_file.hpp"
+#include "smeta/model/grow.hpp"
+#include "smeta/model/model_file.hpp"
 #include "smeta/model/trainer.hpp"
 
 namespace smeta::model {
@@ -98,6 +100,29 @@ void Trainer::start_fresh() {
     state_.identity = identity();
     state_.kl_warmup = weights_.kl_warmup;
     state_.horizon_epochs = options_.train.epochs;
+    const auto start = run_.warm_start();
+    if (!start) return;
+    comm_.all_or_throw([&] { start_from_run(*start); });
+    // The latent that the other run found is not to fade while the weight grows again.
+    state_.kl_warmup = 1;
+    core::log_info("run '{}' starts from the model of run '{}'", run_.name(), start->run);
+}
+
+void Trainer::start_from_run(const atlas::Run::WarmStart& start) {
+    const LoadedModel model = read_model(start.model);
+    const auto names_of = [](const NetworkOptions& network, const atlas::FeatureSet& features) {
+        NetworkNames names;
+        for (const auto& block : network.blocks)
+            names.features.push_back(features.find(block.name)->names());
+        return names;
+    };
+    NetworkNames from = names_of(model.cvae.options(), atlas::read_feature_set(start.features));
+    from.batch_keys = model.context.batch_keys;
+    from.categories = model.context.categories;
+    NetworkNames to = names_of(cvae_->options(), run_.features());
+    to.batch_keys = source_->config().batch_keys;
+    to.categories = source_->categories();
+    model::start_from(model.cvae, from, *cvae_, to);
 }
 
 void Trainer::resume() {

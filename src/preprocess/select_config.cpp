@@ -19,6 +19,12 @@ void bind(core::ConfigTable& table, SelectConfig& config) {
              "keep features that are in the lists of at least this many samples (default min(3, "
              "samples))",
              kCount)
+        .add("select.features", config.features,
+             "where samples measured different features: union takes any and masks it in samples "
+             "that lack it, intersection those alone that every sample with the modality measured")
+        .add("select.min_coverage", config.min_coverage,
+             "keep features that at least this share of the samples with the modality measured",
+             core::ConfigRange{0.0, 1.0})
         .add("select.batch_biased", config.batch_biased,
              "what to do with features that mark one sample against the others")
         .add("select.min_frac", config.min_frac,

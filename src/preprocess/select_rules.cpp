@@ -100,6 +100,19 @@ void find_batch_biased(const std::vector<SampleFeatures>& samples, const Positio
     }
 }
 
+// Features that too few samples measured.
+void find_low_coverage(const Positions& positions, const SelectConfig& config,
+                       Selection& selection) {
+    const double share = config.features == FeaturePolicy::Intersection ? 1.0 : config.min_coverage;
+    const auto needed =
+        static_cast<std::int64_t>(std::ceil(share * static_cast<double>(positions.size()) - 1e-9));
+    std::vector<std::int64_t> measured(selection.names.size(), 0);
+    for (const auto& sample : positions)
+        for (const std::size_t f : sample) ++measured[f];
+    for (std::size_t f = 0; f < measured.size(); ++f)
+        if (measured[f] < needed) selection.reason[f] = "low_coverage";
+}
+
 }  // namespace
 
 Selection select_features(std::string_view modality, const std::vector<SampleFeatures>& samples,
@@ -122,11 +135,13 @@ Selection select_features(std::string_view modality, const std::vector<SampleFea
         for (std::size_t f = 0; f < positions[s].size(); ++f)
             if (!std::isnan(samples[s].statistics[f].morans_i)) varies[positions[s][f]] = 1;
     }
+    find_low_coverage(positions, config, selection);
     if (!st && modality != "sm") return selection;
     if (config.batch_biased == BatchBiased::Remove && count > 1)
         find_batch_biased(samples, positions, config, selection);
     const std::int64_t min_samples = std::min(config.min_samples.value_or(3), count);
     for (std::size_t f = 0; f < selection.names.size(); ++f) {
+        if (!selection.reason[f].empty()) continue;
         if (varies[f] == 0)
             selection.reason[f] = "constant";
         else if (selection.n_lists[f] == 0)

@@ -114,9 +114,9 @@ class BatchStream {
 };
 
 /// Mean of each feature's encoder input over the training rows that measured it, per modality: what
-/// stands in for a feature that a row's sample did not measure. `log1p[m]`: the input of modality m
-/// is log(1 + value). Sums run lane by lane and through the lane tree: the same bits on any ranks.
-/// Empty vectors where every sample measured everything. Collective.
+/// stands in for a feature that a row's sample, or one that is mapped later, did not measure.
+/// `log1p[m]`: the input of modality m is log(1 + value). Sums run lane by lane and through the
+/// lane tree: the same bits on any ranks. Collective.
 std::vector<std::vector<float>> mean_inputs(const comm::Comm& comm, const RowSource& source,
                                             const BatchStream& stream, const BatchPlan& plan,
                                             const std::vector<bool>& log1p);

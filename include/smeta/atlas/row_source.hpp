@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -38,9 +40,24 @@ struct RowSourceConfig {
     std::vector<std::string> modalities;  ///< in model order
     std::vector<std::string> batch_keys;  ///< obs columns, one a batch level
     double sm_target = 1e3;               ///< sum of a row's selected intensities; 0: as they are
+    /// Known categories, one list a level: another value of the column, or no such column, gets the
+    /// code after the last. Empty: the categories are those that the samples have.
+    std::vector<std::vector<std::string>> categories = {};
 };
 
-/// Reads rows of a run's joint files. What it knows of the run (shards, categories, masks) is equal
+/// What a RowSource reads: joint files, and the features that a model takes of them.
+struct RowInputs {
+    std::filesystem::path root;        ///< the files' paths begin here
+    std::vector<InputSample> samples;  ///< ascend bytewise
+    FeatureSet features;               ///< with `measured`
+    /// [sample][modality]: the feature of each column of the joint files, -1 for none. Empty: by
+    /// name.
+    std::vector<std::map<std::string, std::vector<std::int32_t>>> columns = {};
+};
+/// A run's frozen inputs. Local; throws as Run::features.
+RowInputs row_inputs(const Run& run);
+
+/// Reads rows of joint files. What it knows of them (shards, categories, masks) is equal
 /// on every rank; `read` is local (serial HDF5) and any rank may read any row. Rows of modality
 /// "sm" are scaled to sum to sm_target * measured / selected over the selected metabolites that
 /// their sample measured (sums of absolute values, in double, in feature order); values of
@@ -51,6 +68,8 @@ class RowSource {
     /// Collective: samples' obs tables are read by the ranks in turn. Throws ConfigError for a
     /// batch key that a sample's obs lacks, FormatError and IoError as the files do.
     RowSource(const comm::Comm& comm, const Run& run, RowSourceConfig config);
+    /// The same of any joint files; `inputs` are equal on every rank. Collective.
+    RowSource(const comm::Comm& comm, RowInputs inputs, RowSourceConfig config);
     ~RowSource();
     RowSource(const RowSource&) = delete;
     RowSource& operator=(const RowSource&) = delete;
@@ -63,6 +82,11 @@ class RowSource {
     const std::vector<std::int32_t>& features() const { return features_; }
     /// Names of the categories of each batch level, bytewise; codes index them.
     const std::vector<std::vector<std::string>>& categories() const { return categories_; }
+    /// Categories of a sample that are none of the configured ones, by level; "" for a sample
+    /// without the column.
+    const std::vector<std::vector<std::string>>& unseen(std::int32_t sample) const {
+        return unseen_[sample];
+    }
     /// 1 or 0 a feature; empty when the sample measured all of them.
     const std::vector<std::uint8_t>& measured(std::int32_t sample, std::size_t modality) const {
         return measured_[sample][modality];
@@ -72,15 +96,20 @@ class RowSource {
     RowBatch read(std::int32_t sample, std::int64_t first, std::int64_t last) const;
 
   private:
+    void read_masks();
+    /// [own sample][level]: the category of each row. Local.
+    std::map<std::size_t, std::vector<std::vector<std::string>>> own_categories(
+        const comm::Comm& comm) const;
     void read_categories(const comm::Comm& comm);
+    void share_categories(const comm::Comm& comm, std::size_t level,
+                          const std::map<std::size_t, std::vector<std::vector<std::string>>>& mine);
     /// The sample's reader and, in columns_, where its features go; the last one stays open.
     const JointReader& joint(std::int32_t sample) const;
     core::CountsCsr read_modality(std::int32_t sample, std::size_t modality, std::int64_t first,
                                   std::int64_t last) const;
 
-    const Run& run_;
+    RowInputs inputs_;
     RowSourceConfig config_;
-    FeatureSet feature_set_;
     std::vector<std::string> samples_;
     std::vector<std::uint64_t> sample_keys_;
     std::vector<std::int64_t> sample_rows_;
@@ -88,6 +117,7 @@ class RowSource {
     std::vector<std::int32_t> features_;
     std::vector<std::vector<float>> scales_;  ///< [modality]: empty, or one a feature
     std::vector<std::vector<std::string>> categories_;
+    std::vector<std::vector<std::vector<std::string>>> unseen_;  ///< [sample][level]
     /// [sample][level]: one code a row, or a single one when all rows agree.
     std::vector<std::vector<std::vector<std::int32_t>>> codes_;
     std::vector<std::vector<std::vector<std::uint8_t>>> measured_;

@@ -67,6 +67,10 @@ struct RunInputs {
 
 enum class InputCheck { Sizes, Checksums };
 
+/// The joint files of the wanted samples (all of the atlas when empty) as they are at this moment.
+/// ConfigError for a sample without them. Local.
+RunInputs joint_inputs(const ShardedAtlas& atlas, const std::vector<std::string>& samples);
+
 /// runs/NAME/ of an atlas. A run exists when its inputs.json does; growth of the atlas never
 /// changes it. Local unless it says collective.
 class Run {
@@ -77,9 +81,12 @@ class Run {
         FeatureSet features;               ///< `measured` is derived here and may be left empty
         /// Modalities whose features get a scale of the run's rows, unless `features` has one.
         std::vector<std::string> scaled = {};
+        /// Run whose model training starts from; empty: from random weights.
+        std::string from = {};
     };
-    /// Freezes features.h5, config.toml and, last, inputs.json from the joint files of the atlas of
-    /// this moment. ConfigError when the run exists, a sample has no joint files, or a modality's
+    /// Freezes features.h5, config.toml, for a start `from` another run copies of that one's
+    /// model.h5 and features.h5, and, last, inputs.json from the joint files of the atlas of this
+    /// moment. ConfigError when the run exists, a sample has no joint files, or a modality's
     /// feature is in no sample.
     static Run create(const ShardedAtlas& atlas, const std::string& name, const Setup& setup);
     /// ConfigError when there is no such run (with the closest name), FormatError when damaged.
@@ -128,7 +135,25 @@ class Run {
     std::filesystem::path history_file() const { return folder_ / "history.jsonl"; }
     std::filesystem::path tables() const { return folder_ / "tables"; }
     std::filesystem::path figures() const { return folder_ / "figures"; }
+    /// What training starts from, in place of random weights: the name of that run, its model and
+    /// its features; nothing for most runs.
+    struct WarmStart {
+        std::string run;
+        std::filesystem::path model;
+        std::filesystem::path features;
+    };
+    std::optional<WarmStart> warm_start() const;
+
     std::filesystem::path map_folder(const std::string& query) const;
+    /// map/QUERY/SAMPLE.h5ad: a query's sample as the model sees it.
+    std::filesystem::path map_file(const std::string& query, const std::string& sample) const;
+    /// map/QUERY/prediction/MODALITY/SAMPLE.h5ad.
+    std::filesystem::path prediction_file(const std::string& query, const std::string& modality,
+                                          const std::string& sample) const;
+    /// Creates or replaces a file below map/ atomically.
+    void write_mapped(const std::filesystem::path& file, const io::AnnData& data) const;
+    /// Makes the folder map/`made` the query's, in place of an earlier one.
+    void put_mapped(const std::string& made, const std::string& query) const;
     std::filesystem::path result_file(const std::string& sample) const;
     std::filesystem::path reconstruction_file(const std::string& sample) const;
 
@@ -163,6 +188,8 @@ class Run {
     core::Hash128 inputs_checksum_;
 };
 
+/// Features of a features.h5. FormatError. Local.
+FeatureSet read_feature_set(const std::filesystem::path& file);
 /// Parses and checks inputs.json; FormatError naming `file`.
 RunInputs parse_inputs(std::string_view json, const std::string& file);
 std::string to_json(const RunInputs& inputs);

@@ -56,10 +56,11 @@ class Trainer {
     Trainer(const Trainer&) = delete;
     Trainer& operator=(const Trainer&) = delete;
 
-    /// Goes on from the newest sound checkpoint if there is one; NothingToDo, without reading the
-    /// rows, when that is the end and its model is written. Throws ConfigError when it is of
-    /// other settings (see `check_identity`), NumericError on every rank when the loss or the
-    /// gradient is not finite.
+    /// Goes on from the newest sound checkpoint if there is one; else starts from random weights,
+    /// or from those of the run that Run::warm_start names (grow.hpp), with the KL weight at its
+    /// target from the first epoch on. NothingToDo, without reading the rows, when that is the end
+    /// and its model is written. Throws ConfigError when it is of other settings (see
+    /// `check_identity`), NumericError on every rank when the loss or the gradient is not finite.
     TrainOutcome train();
 
     std::int64_t training_rows() const { return training_rows_.rows(); }
@@ -85,6 +86,7 @@ class Trainer {
     RunIdentity identity() const;
     void resume();
     void start_fresh();
+    void start_from_run(const atlas::Run::WarmStart& start);
     void restore(TrainState state);
     void capture();
     bool is_finished() const;

@@ -43,7 +43,7 @@ struct SampleFeatures {
 struct Selection {
     std::vector<std::string> names;
     std::vector<std::string>
-        reason;  ///< "" = selected; constant, low_rank, few_samples, batch_biased
+        reason;  ///< "" = selected; low_coverage, constant, low_rank, few_samples, batch_biased
     std::vector<std::int64_t> n_lists;   ///< samples whose list has the feature
     std::vector<std::string> biased_in;  ///< sample that the feature marks, "" if none
 };
@@ -53,8 +53,9 @@ struct Selection {
 /// when at least min_samples lists have it and, with two samples or more, it is not batch-biased:
 /// Welch's test of one sample against the others that measured it, Benjamini-Hochberg over the
 /// sample's features, -log10 adjusted p > 10, log2 fold change > max(1, min_logfc), found in more
-/// than min_frac of the sample's rows. Modalities other than st and sm keep all features. `samples`
-/// in canonical order. Local.
+/// than min_frac of the sample's rows. Modalities other than st and sm keep all features. Of all
+/// modalities, features that fewer samples measured than select.features and select.min_coverage
+/// want are left out. `samples` in canonical order. Local.
 Selection select_features(std::string_view modality, const std::vector<SampleFeatures>& samples,
                           const SelectConfig& config);
 

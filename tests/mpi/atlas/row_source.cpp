@@ -139,7 +139,17 @@ TEST_F(RowSourceTest, MeanInputsAreThoseOfTheRowsThatMeasured) {
     stream.load();
     const auto means = mean_inputs(world_, rows, stream, plan, {true, true});
     ASSERT_EQ(means[0].size(), static_cast<std::size_t>(test::kMetabolites));
-    EXPECT_TRUE(means[1].empty());  // every sample measured every gene
+    ASSERT_EQ(means[1].size(), static_cast<std::size_t>(test::kGenes));
+    const core::MatrixF genes_a = core::to_dense(rows.read(0, 0, 55).modalities[1]);
+    const core::MatrixF genes_c = core::to_dense(rows.read(1, 0, 40).modalities[1]);
+    // Every sample measured every gene, in all rows but one of a.
+    for (std::int32_t f = 0; f < test::kGenes; ++f) {
+        double sum = 0;
+        for (const core::MatrixF* genes : {&genes_a, &genes_c})
+            for (std::int64_t row = 0; row < genes->rows(); ++row)
+                sum += std::log1p((*genes)(row, f));
+        EXPECT_NEAR(means[1][f], sum / 94, 1e-5);
+    }
     const core::MatrixF a = core::to_dense(rows.read(0, 0, 55).modalities[0]);
     // The last metabolites: only sample a measured them, in its 53 rows with intensities.
     for (std::int32_t f = test::kMetabolites - kMissing; f < test::kMetabolites; ++f) {

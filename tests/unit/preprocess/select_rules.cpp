@@ -51,6 +51,23 @@ TEST(SelectRules, DefaultLengthsDependOnTheNumberOfSamples) {
     EXPECT_EQ(count(preprocess::select_features("sm", {sample, other}, {})), 1000);
 }
 
+TEST(SelectRules, PoliciesLookAtTheSamplesThatMeasuredAFeature) {
+    const std::vector<SampleFeatures> samples{
+        {"1", {"x", "y", "z"}, {feature(.9), feature(.8), feature(.7)}},
+        {"2", {"x", "y"}, {feature(.9), feature(.8)}},
+        {"3", {"x"}, {feature(.9)}}};
+    SelectConfig config;
+    config.min_samples = 1;
+    EXPECT_EQ(select_features("st", samples, config).reason, (Reasons{"", "", ""}));
+    config.min_coverage = 0.5;
+    EXPECT_EQ(select_features("st", samples, config).reason, (Reasons{"", "", "low_coverage"}));
+    EXPECT_EQ(select_features("protein", samples, config).reason,
+              (Reasons{"", "", "low_coverage"}));
+    config.features = preprocess::FeaturePolicy::Intersection;
+    EXPECT_EQ(select_features("st", samples, config).reason,
+              (Reasons{"", "low_coverage", "low_coverage"}));
+}
+
 TEST(SelectRules, FeaturesNeedEnoughLists) {
     const auto sample = [](const char* name, double x, double y, double z) {
         return SampleFeatures{name, {"x", "y", "z"}, {feature(x), feature(y), feature(z)}};
