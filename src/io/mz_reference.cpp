@@ -1,6 +1,7 @@
 #include "smeta/io/mz_reference.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include <fmt/format.h>
@@ -12,6 +13,9 @@ namespace smeta::io {
 namespace {
 
 constexpr std::size_t kPending = std::size_t{1} << 20;
+/// Bins that grow too wide are cut at kGridStart (1 + max_bin_ppm 1e-6)^k: at places that depend on
+/// no data, so that the cuts of all images agree.
+constexpr double kGridStart = 50;
 
 }  // namespace
 
@@ -50,9 +54,7 @@ void MzCollector::compact() {
     for (std::size_t i = 1; i < intervals_.size(); ++i) {
         const Interval next = intervals_[i];
         Interval& current = intervals_[last];
-        const bool join = max_bin_ppm_ ? next.lower == current.lower && next.upper == current.upper
-                                       : next.lower <= current.upper;
-        if (join)
+        if (next.lower <= current.upper)
             current.upper = std::max(current.upper, next.upper);
         else
             intervals_[++last] = next;
@@ -67,22 +69,21 @@ MzBins MzCollector::finish() {
         bins.center.push_back((lower + upper) / 2);
         bins.half_width.push_back((upper - lower) / 2);
     };
-    if (intervals_.empty()) return bins;
-    Interval current = intervals_.front();
-    for (std::size_t i = 1; i < intervals_.size(); ++i) {
-        const Interval& next = intervals_[i];
-        const double upper = std::max(current.upper, next.upper);
-        const double width_ppm = (upper - current.lower) / ((upper + current.lower) / 2) * 1e6;
-        const bool touches = next.lower <= current.upper;
-        if (touches &&
-            width_ppm <= max_bin_ppm_.value_or(std::numeric_limits<double>::infinity())) {
-            current.upper = upper;
-            continue;
+    for (const Interval& interval : intervals_) {
+        double lower = interval.lower;
+        const double width_ppm = 2e6 * (interval.upper - lower) / (interval.upper + lower);
+        if (max_bin_ppm_ && width_ppm > *max_bin_ppm_) {
+            const double step = std::log1p(*max_bin_ppm_ * 1e-6);
+            for (double k = std::floor(std::log(lower / kGridStart) / step);; ++k) {
+                const double cut = kGridStart * std::exp(k * step);
+                if (cut >= interval.upper) break;
+                if (cut <= lower) continue;
+                emit(lower, cut);
+                lower = cut;
+            }
         }
-        emit(current.lower, current.upper);
-        current = {touches ? current.upper : next.lower, upper};
+        emit(lower, interval.upper);
     }
-    emit(current.lower, current.upper);
     intervals_.clear();
     core::check(bins.center.size() <= std::numeric_limits<std::int32_t>::max(),
                 "the number of m/z bins fits a column index");

@@ -22,13 +22,13 @@ struct MzBins {
 };
 
 /// Builds the bins of spec A2 (get_mz_reference): every m/z u opens [u - u ppm/1e6, u + u ppm/1e6];
-/// intervals that touch or overlap in a sweep by u become one bin with centre (lo + hi) / 2. The
-/// result does not depend on the order of the values. Memory: O(bins), or O(different m/z) with a
-/// cap. Local.
+/// intervals that touch or overlap become one bin with centre (lo + hi) / 2. The result does not
+/// depend on the order of the values. Memory: O(bins). Local.
 class MzCollector {
   public:
-    /// `max_bin_ppm`: a bin grows no wider than this (of its centre); the next begins where it
-    /// ends. Throws ConfigError unless ppm > 0 and the cap, when given, is at least 2 ppm.
+    /// `max_bin_ppm`: a wider bin is cut at the m/z 50 (1 + max_bin_ppm 1e-6)^k, k = 0, 1, ...,
+    /// which depend on no data: two images are cut at the same places. Throws ConfigError unless
+    /// ppm > 0 and the cap, when given, is at least 2 ppm.
     MzCollector(double ppm, std::optional<double> max_bin_ppm);
 
     /// Adds the m/z of one spectrum, finite and above 0.
@@ -45,7 +45,7 @@ class MzCollector {
     double ppm_;
     std::optional<double> max_bin_ppm_;
     std::vector<double> pending_;
-    std::vector<Interval> intervals_;  ///< disjoint without a cap; one per different m/z with one
+    std::vector<Interval> intervals_;  ///< disjoint
 };
 
 }  // namespace smeta::io

@@ -104,6 +104,12 @@ TEST(MzReference, CapSplitsAChain) {
         }
     }
     for (const double mz : chain) EXPECT_GE(bins.find(mz), 0);
+    // Another image of the same masses, which begins and ends elsewhere, is cut at the same places.
+    MzCollector part(5, 50.0);
+    part.add(std::span(chain).subspan(7, 80));
+    const MzBins others = part.finish();
+    for (std::int32_t b = 1; b + 1 < others.size(); ++b)
+        EXPECT_EQ(bins.center[bins.find(others.center[b])], others.center[b]);
     EXPECT_THROW(MzCollector(5, 9.0), core::ConfigError);
     EXPECT_THROW(MzCollector(0, std::nullopt), core::ConfigError);
 }
