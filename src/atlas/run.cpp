@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <system_error>
 
 #include <fcntl.h>
@@ -60,6 +61,25 @@ void copy_start(const Run& from, const fs::path& folder) {
     copy_whole(from.model_file(), folder / kStart / "model.h5");
     copy_whole(from.folder() / kFeatures, folder / kStart / kFeatures);
     io::write_atomically((folder / kStart / kStartedFrom).string(), from.name() + "\n");
+}
+
+/// Gives a folder the name of another, which takes its name in exchange if it is there: at no
+/// moment is there neither. Only a file system that cannot exchange goes through a third name,
+/// which `verify` reports if the process ends in between.
+void exchange_folders(const fs::path& from, const fs::path& to) {
+    const auto rename = [](const fs::path& old_name, const fs::path& new_name) {
+        std::error_code error;
+        fs::rename(old_name, new_name, error);
+        if (error) throw core::IoError::from_errno("rename", new_name.string(), error.value());
+    };
+    if (!fs::exists(to)) return rename(from, to);
+    if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0) return;
+    if (errno != EINVAL && errno != ENOSYS)
+        throw core::IoError::from_errno("rename", to.string(), errno);
+    const fs::path aside = io::temporary_name(to.string());
+    rename(to, aside);
+    rename(from, to);
+    rename(aside, from);
 }
 
 /// Lock byte of one sample's result: byte 0 is the run's own.
@@ -278,11 +298,7 @@ void Run::put_mapped(const std::string& made, const std::string& query) const {
     const FileLock lock(folder_ / detail::kRunLockFile,
                         {.byte = lock_byte("map/" + query), .patience = kPatience});
     const fs::path target = map_folder(query);
-    std::error_code error;
-    fs::remove_all(target, error);
-    if (error) throw core::IoError::from_errno("remove", target.string(), error.value());
-    fs::rename(map_folder(made), target, error);
-    if (error) throw core::IoError::from_errno("rename", target.string(), error.value());
+    exchange_folders(map_folder(made), target);
     io::sync_folder(target.parent_path().string());
 }
 

@@ -152,7 +152,8 @@ class Run {
                                           const std::string& sample) const;
     /// Creates or replaces a file below map/ atomically.
     void write_mapped(const std::filesystem::path& file, const io::AnnData& data) const;
-    /// Makes the folder map/`made` the query's, in place of an earlier one.
+    /// Makes the folder map/`made` the query's; an earlier one of the query then has the name
+    /// `made`, for the caller to remove. Local.
     void put_mapped(const std::string& made, const std::string& query) const;
     std::filesystem::path result_file(const std::string& sample) const;
     std::filesystem::path reconstruction_file(const std::string& sample) const;

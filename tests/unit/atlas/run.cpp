@@ -169,6 +169,28 @@ TEST(Run, results_grow_by_columns) {
     EXPECT_THROW((void)run.result_file("../x"), core::ConfigError);
 }
 
+TEST(Run, a_new_mapped_query_changes_places_with_the_earlier_one) {
+    Example example;
+    const TrainingRun run = example.create();
+    const auto made = [&](const std::string& name, const std::string& text) {
+        std::filesystem::create_directories(run.map_folder(name));
+        io::write_atomically((run.map_folder(name) / "summary.tsv").string(), text);
+    };
+    const auto text_of = [&](const std::string& name) {
+        return io::read_text_file((run.map_folder(name) / "summary.tsv").string());
+    };
+    made("first", "one");
+    run.put_mapped("first", "query");
+    EXPECT_EQ(text_of("query"), "one");
+    EXPECT_FALSE(std::filesystem::exists(run.map_folder("first")));
+    made("second", "two");
+    run.put_mapped("second", "query");
+    EXPECT_EQ(text_of("query"), "two");
+    EXPECT_EQ(text_of("second"), "one");
+    EXPECT_THROW(run.put_mapped("third", "query"), core::IoError);
+    EXPECT_EQ(text_of("query"), "two");
+}
+
 TEST(Run, two_processes_that_add_columns_lose_none) {
     Example example;
     const TrainingRun run = example.create();
