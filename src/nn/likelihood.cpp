@@ -2,26 +2,19 @@
 
 #include <algorithm>
 
-#include "gamma_terms.hpp"
+#include "negative_binomial.hpp"
 
 namespace smeta::nn {
 
 namespace {
 
-using detail::exp_below_0;
 using detail::exp_of;
-using detail::log1p_unit;
-using detail::log_of;
+using detail::Inflation;
+using detail::Lane;
 using detail::ordered_sum;
-
-/// A slice's working arrays; one loop an array so that each vectorises.
-template <class R>
-using Lane = R[kTile];
 
 template <class R>
 constexpr R kHalfLogTwoPi = static_cast<R>(0.91893853320467274178);
-template <class R>
-constexpr R kThetaOffset = static_cast<R>(1e-6);
 
 /// Outputs of the gate for a likelihood with logarithm lp: nll and its slopes by lp and by the
 /// gate.
@@ -47,182 +40,32 @@ inline Gated<R> gated_nonzero(R lp, R g) {
     return {s.plus - lp, R(-1), s.sigmoid};
 }
 
-enum class Inflation { None, Zero };
-
-/// softplus and sigmoid of many numbers.
-template <class R>
-struct SoftLane {
-    alignas(64) Lane<R> plus, sigmoid;
-
-    void set(std::int32_t i, R v) {
-        const detail::Soft<R> s = detail::soft(v);
-        plus[i] = s.plus;
-        sigmoid[i] = s.sigmoid;
-    }
-};
-
-/// The whole slice as if every x were 0. Short loops: a processor overlaps more iterations of them
-/// than of one long chain of exponentials and logarithms.
-template <class R, Inflation I>
-void nb_zeros(const HeadSlice<R>& head, R* __restrict nll) {
-    const R* __restrict log_mean = head.mean;
-    R* __restrict d_mean = head.d_mean;
-    R* __restrict log_theta = head.log_scale;
-    R* __restrict gate = head.gate;
-    const R weight = head.weight;
-    const R shift = head.mean_shift;
-    const std::int32_t count = head.count;
-    alignas(64) Lane<R> theta;
-    for (std::int32_t i = 0; i < count; ++i) theta[i] = exp_of(log_theta[i]);
-    if constexpr (I == Inflation::Zero) {
-        alignas(64) Lane<R> e, plus, by_u, d_gate;
-        for (std::int32_t i = 0; i < count; ++i) {
-            const R l = (log_mean[i] + shift) - log_theta[i];
-            e[i] = exp_below_0(-std::abs(l));
-            plus[i] = (l > 0 ? l : R(0)) + log1p_unit(e[i]);
-        }
-        // nll = softplus(-g) - softplus(u): one logarithm, of a ratio between 1/2 and 2; the three
-        // sigmoids share one division.
-        for (std::int32_t i = 0; i < count; ++i) {
-            const R g = gate[i];
-            const R u = -(theta[i] + kThetaOffset<R>)*plus[i] - g;
-            const R eu = exp_below_0(-std::abs(u));
-            const R eg = exp_below_0(-std::abs(g));
-            const R both = (1 + eu) * (1 + eg);
-            const R inverse = 1 / (both * (1 + e[i]));
-            const R il = both * inverse;
-            const R rest = (1 + e[i]) * inverse;
-            const R iu = rest * (1 + eg);
-            const R ig = rest * (1 + eu);
-            nll[i] = (g < 0 ? -g : R(0)) - (u > 0 ? u : R(0)) + log_of((1 + eg) * iu);
-            by_u[i] = u > 0 ? iu : eu * iu;
-            d_gate[i] = by_u[i] - (g < 0 ? ig : eg * ig);
-            e[i] = log_mean[i] + shift > log_theta[i] ? il : e[i] * il;
-        }
-        for (std::int32_t i = 0; i < count; ++i) {
-            const R by_l = (theta[i] + kThetaOffset<R>)*e[i];
-            const R slope = weight * by_u[i];
-            gate[i] = weight * d_gate[i];
-            d_mean[i] = slope * by_l;
-            log_theta[i] = slope * (theta[i] * plus[i] - by_l);
-        }
-    } else {
-        SoftLane<R> l;
-        for (std::int32_t i = 0; i < count; ++i) l.set(i, (log_mean[i] + shift) - log_theta[i]);
-        for (std::int32_t i = 0; i < count; ++i) {
-            const R r = theta[i] + kThetaOffset<R>;
-            const R by_l = r * l.sigmoid[i];
-            nll[i] = r * l.plus[i];
-            d_mean[i] = weight * by_l;
-            log_theta[i] = weight * (theta[i] * l.plus[i] - by_l);
-        }
+/// Features that the row's sample did not measure have neither loss nor gradient; `no_loss` takes
+/// each of them.
+template <class R, class Body>
+void leave_out_unmeasured(const HeadSlice<R>& head, const Body& no_loss) {
+    if (head.measured == nullptr) return;
+    for (std::int32_t i = 0; i < head.count; ++i) {
+        if (head.measured[i] != 0) continue;
+        no_loss(i);
+        head.d_mean[i] = 0;
+        if (head.log_scale != nullptr) head.log_scale[i] = 0;
+        if (head.gate != nullptr) head.gate[i] = 0;
     }
 }
 
-/// Entries other than zero, gathered before `nb_zeros` overwrites the heads, and put back after it.
-template <class R, Inflation I>
-struct NbEntries {
-    alignas(64) Lane<R> x, log_factorial, log_mean, log_theta, gate, nll, d_mean, d_theta, d_gate;
-    alignas(64) std::int32_t at[kTile];
-
-    /// Entries up to whole vectors: copies of harmless numbers spare `compute` its remainder loops.
-    std::int32_t padded = 0;
-
-    void load(const HeadSlice<R>& head, const SparseSlice& slice) {
-        const std::int32_t count = slice.count;
-        padded = (count + 15) / 16 * 16;
-        for (std::int32_t k = 0; k < count; ++k) at[k] = slice.columns[k] - slice.first;
-        for (std::int32_t k = 0; k < count; ++k) x[k] = static_cast<R>(slice.values[k]);
-        for (std::int32_t k = 0; k < count; ++k) log_mean[k] = head.mean[at[k]] + head.mean_shift;
-        for (std::int32_t k = 0; k < count; ++k) log_theta[k] = head.log_scale[at[k]];
-        if constexpr (I == Inflation::Zero)
-            for (std::int32_t k = 0; k < count; ++k) gate[k] = head.gate[at[k]];
-        for (R* array : {x, log_mean, log_theta, gate})
-            std::fill(array + count, array + padded, R(0));
-        load_factorials(padded);
-    }
-
-    /// From the table; whatever is no small whole number is computed.
-    void load_factorials(std::int32_t count) {
-        const R* table = detail::log_factorials<R>().data();
-        std::int32_t others = 0;
-        for (std::int32_t k = 0; k < count; ++k) {
-            const R inside = x[k] < detail::kFactorials - 1 ? x[k] : R(detail::kFactorials - 1);
-            const auto whole = static_cast<std::int32_t>(inside > 0 ? inside : R(0));
-            log_factorial[k] = table[whole];
-            others += static_cast<R>(whole) != x[k] ? 1 : 0;
-        }
-        if (others == 0) return;
-        for (std::int32_t k = 0; k < count; ++k)
-            log_factorial[k] = static_cast<R>(detail::log_factorial(x[k]));
-    }
-
-    void compute(R weight) {
-        const std::int32_t count = padded;
-        alignas(64) Lane<R> theta, lgamma, digamma;
-        SoftLane<R> soft, g;
-        for (std::int32_t k = 0; k < count; ++k) theta[k] = exp_of(log_theta[k]);
-        for (std::int32_t k = 0; k < count; ++k) soft.set(k, log_mean[k] - log_theta[k]);
-        if constexpr (I == Inflation::Zero)
-            for (std::int32_t k = 0; k < count; ++k) g.set(k, gate[k]);
-        for (std::int32_t k = 0; k < count; ++k) {
-            const auto gamma = detail::gamma_difference<R>(theta[k] + kThetaOffset<R>, x[k]);
-            lgamma[k] = gamma.lgamma;
-            digamma[k] = gamma.digamma;
-        }
-        for (std::int32_t k = 0; k < count; ++k) {
-            const R r = theta[k] + kThetaOffset<R>;
-            const R l = log_mean[k] - log_theta[k];
-            const R lp =
-                (lgamma[k] - log_factorial[k]) + x[k] * (l - soft.plus[k]) - r * soft.plus[k];
-            nll[k] = -lp;
-            if constexpr (I == Inflation::Zero) {
-                nll[k] += g.plus[k];  // g + softplus(-g) = softplus(g)
-                d_gate[k] = weight * g.sigmoid[k];
-            }
-            const R by_l = x[k] * (1 - soft.sigmoid[k]) - r * soft.sigmoid[k];
-            d_mean[k] = -weight * by_l;
-            d_theta[k] = -weight * (theta[k] * (digamma[k] - soft.plus[k]) - by_l);
-        }
-    }
-
-    void store(const HeadSlice<R>& head, const SparseSlice& slice, R* slice_nll) const {
-        put(nll, slice.count, slice_nll);
-        put(d_mean, slice.count, head.d_mean);
-        put(d_theta, slice.count, head.log_scale);
-        if constexpr (I == Inflation::Zero) put(d_gate, slice.count, head.gate);
-    }
-
-    /// Columns of a row are distinct.
-    void put(const R* from, std::int32_t count, R* to) const {
-#pragma GCC ivdep
-        for (std::int32_t k = 0; k < count; ++k) to[at[k]] = from[k];
-    }
-};
-
-/// Features that the row's sample did not measure have neither loss nor gradient.
 template <class R>
 double finish(const HeadSlice<R>& head, R* nll) {
-    if (head.measured != nullptr)
-        for (std::int32_t i = 0; i < head.count; ++i) {
-            if (head.measured[i] != 0) continue;
-            nll[i] = 0;
-            head.d_mean[i] = 0;
-            if (head.log_scale != nullptr) head.log_scale[i] = 0;
-            if (head.gate != nullptr) head.gate[i] = 0;
-        }
+    leave_out_unmeasured(head, [&](std::int32_t i) { nll[i] = 0; });
     return ordered_sum(nll, head.count);
 }
 
 template <class R, Inflation I>
 double negative_binomial(const HeadSlice<R>& head, const SparseSlice& slice) {
-    alignas(64) Lane<R> nll;
-    NbEntries<R, I> entries;
-    entries.load(head, slice);
-    nb_zeros<R, I>(head, nll);
-    entries.compute(head.weight);
-    entries.store(head, slice, nll);
-    return finish(head, nll);
+    detail::NbLosses<R> losses;
+    detail::nb_features<R, I>(head, slice, losses);
+    leave_out_unmeasured(head, [&](std::int32_t i) { losses.set(i, 0); });
+    return losses.sum(head.count);
 }
 
 /// The slice of x as a dense array.

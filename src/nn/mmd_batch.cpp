@@ -1,7 +1,11 @@
 #include <algorithm>
+#include <bit>
+#include <limits>
+#include <type_traits>
 
 #include "smeta/nn/latent_terms.hpp"
 
+#include "micro_kernel.hpp"
 #include "vector_math.hpp"
 
 namespace smeta::nn {
@@ -11,13 +15,22 @@ namespace {
 // More than 16: GCC unrolls shorter loops before it could vectorise them.
 constexpr std::int64_t kPairs = 64;
 
-/// Widths from kFirstShared to kLastShared share exponentials, those from kFirstFlat on a cubic.
+using detail::kVectorSize;
+template <class R>
+constexpr int kVectors = kPairs / kVectorSize<R>;
+
+/// Pairs whose terms are added in R before the sums go on in double.
+constexpr std::int64_t kFewPairs = 8 * kPairs;
+
+/// Widths from kFirstShared to kLastShared share exponentials, those from kFirstFlat on a
+/// polynomial.
 constexpr double kFirstShared = 5;
 constexpr double kLastShared = 100;
 constexpr double kFirstFlat = 1e3;
-/// Below these squared distances no shared power underflows, and the cubic is exact to a float.
+/// Below these squared distances no shared power underflows, and the polynomial is exact to a
+/// float.
 constexpr float kSharedBelow = 500;
-constexpr float kFlatBelow = 40;
+constexpr float kFlatBelow = 250;
 
 /// exp(-d / 2 alpha) of the shared widths are products of three.
 void shared_widths(const float* distance, float* kernel, float* slope) {
@@ -52,14 +65,71 @@ constexpr float flat_coefficient(int order, int power) {
 
 void flat_widths(const float* distance, float* kernel, float* slope) {
     constexpr float k0 = flat_coefficient(0, 0), k1 = flat_coefficient(1, 0),
-                    k2 = flat_coefficient(2, 0), k3 = flat_coefficient(3, 0);
+                    k2 = flat_coefficient(2, 0), k3 = flat_coefficient(3, 0),
+                    k4 = flat_coefficient(4, 0), k5 = flat_coefficient(5, 0);
     constexpr float s0 = flat_coefficient(0, 1), s1 = flat_coefficient(1, 1),
-                    s2 = flat_coefficient(2, 1), s3 = flat_coefficient(3, 1);
+                    s2 = flat_coefficient(2, 1), s3 = flat_coefficient(3, 1),
+                    s4 = flat_coefficient(4, 1), s5 = flat_coefficient(5, 1);
     for (int j = 0; j < kPairs; ++j) {
         const float d = distance[j];
-        kernel[j] += k0 + d * (k1 + d * (k2 + d * k3));
-        slope[j] += s0 + d * (s1 + d * (s2 + d * s3));
+        kernel[j] += k0 + d * (k1 + d * (k2 + d * (k3 + d * (k4 + d * k5))));
+        slope[j] += s0 + d * (s1 + d * (s2 + d * (s3 + d * (s4 + d * s5))));
     }
+}
+
+template <class R>
+struct Extremes {
+    R smallest, largest;
+};
+/// Of kPairs numbers of at least 0, whose bits are in their order: integers' extremes vectorise.
+template <class R>
+Extremes<R> extremes(const R* distance) {
+    using Bits = std::conditional_t<sizeof(R) == sizeof(float), std::int32_t, std::int64_t>;
+    Bits smallest = std::numeric_limits<Bits>::max();
+    Bits largest = 0;
+    for (int j = 0; j < kPairs; ++j) {
+        const auto bits = std::bit_cast<Bits>(distance[j]);
+        smallest = std::min(smallest, bits);
+        largest = std::max(largest, bits);
+    }
+    return {std::bit_cast<R>(smallest), std::bit_cast<R>(largest)};
+}
+
+/// Squared distances of row i of `components` (width x padded) to kPairs rows from `first`.
+template <class R>
+void distances(const R* components, std::int64_t padded, std::int32_t width, std::int64_t i,
+               std::int64_t first, R* distance) {
+    typename detail::Vector<R>::Type sum[kVectors<R>] = {};
+    for (std::int32_t l = 0; l < width; ++l, components += padded) {
+        const auto own = detail::broadcast(components[i]);
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors<R>; ++v) {
+            const auto apart = own - detail::load(components + first + v * kVectorSize<R>);
+            sum[v] += apart * apart;
+        }
+    }
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors<R>; ++v) detail::store(distance + v * kVectorSize<R>, sum[v]);
+}
+
+/// Sum of factor (own - other) over all pairs.
+template <class R>
+double attraction(const R* factor, R own, const R* other, std::int64_t padded) {
+    const auto self = detail::broadcast(own);
+    double total = 0;
+    for (std::int64_t begin = 0; begin < padded; begin += kFewPairs) {
+        typename detail::Vector<R>::Type sum[kVectors<R>] = {};
+        const std::int64_t end = std::min(begin + kFewPairs, padded);
+        for (std::int64_t first = begin; first < end; first += kPairs)
+#pragma GCC unroll 4
+            for (int v = 0; v < kVectors<R>; ++v) {
+                const std::int64_t at = first + v * kVectorSize<R>;
+                sum[v] += detail::load(factor + at) * (self - detail::load(other + at));
+            }
+        for (int v = 1; v < kVectors<R>; ++v) sum[0] += sum[v];
+        for (int k = 0; k < kVectorSize<R>; ++k) total += static_cast<double>(sum[0][k]);
+    }
+    return total;
 }
 
 /// Kernel and slope of kPairs squared distances.
@@ -68,15 +138,7 @@ void kernel_of(const R* distance, R* kernel, R* slope) {
     // exp(-60) is below a float's last digit of any later term.
     constexpr bool kFloat = sizeof(R) == sizeof(float);
     constexpr R kNothing = 60;
-    R low[16], high[16];
-    for (int k = 0; k < 16; ++k) low[k] = high[k] = distance[k];
-    for (int j = 16; j < kPairs; j += 16)
-        for (int k = 0; k < 16; ++k) {
-            low[k] = distance[j + k] < low[k] ? distance[j + k] : low[k];
-            high[k] = distance[j + k] > high[k] ? distance[j + k] : high[k];
-        }
-    const R smallest = *std::min_element(low, low + 16);
-    const R largest = *std::max_element(high, high + 16);
+    const auto [smallest, largest] = extremes(distance);
     const bool shared = kFloat && largest < R(kSharedBelow);
     const bool flat = kFloat && largest < R(kFlatBelow);
     std::fill_n(kernel, kPairs, R(0));
@@ -156,12 +218,8 @@ double MmdBatch<R>::row(std::int64_t i, double scale, std::span<R> d_latent,
     factors.resize(padded_);
     double loss[kPairs] = {};
     for (std::int64_t first = 0; first < padded_; first += kPairs) {
-        R distance[kPairs] = {};
-        for (std::int32_t l = 0; l < width_; ++l) {
-            const R* other = components_.data() + l * padded_ + first;
-            const R own = components_[l * padded_ + i];
-            for (int j = 0; j < kPairs; ++j) distance[j] += (own - other[j]) * (own - other[j]);
-        }
+        R distance[kPairs];
+        distances(components_.data(), padded_, width_, i, first, distance);
         R weight[kPairs], kernel[kPairs], slope[kPairs];
         weights_of(i, first, weight);
         kernel_of(distance, kernel, slope);
@@ -172,19 +230,8 @@ double MmdBatch<R>::row(std::int64_t i, double scale, std::span<R> d_latent,
     }
     for (std::int32_t l = 0; l < width_; ++l) {
         const R* other = components_.data() + l * padded_;
-        const R own = other[i];
-        double sum[kPairs / 2] = {};
-        for (std::int64_t first = 0; first < padded_; first += kPairs) {
-            const R* here = other + first;
-            const R* factor = factors.data() + first;
-            for (int j = 0; j < kPairs / 2; ++j)
-                sum[j] +=
-                    static_cast<double>(factor[j] * (own - here[j]) +
-                                        factor[j + kPairs / 2] * (own - here[j + kPairs / 2]));
-        }
-        double total = 0;
-        for (const double part : sum) total += part;
-        d_latent[l] += static_cast<R>(-2 * scale * total);
+        d_latent[l] +=
+            static_cast<R>(-2 * scale * attraction(factors.data(), other[i], other, padded_));
     }
     double total = 0;
     for (const double part : loss) total += part;

@@ -4,6 +4,10 @@
 #include <cmath>
 #include <cstdint>
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 /// exp, log and log1p that compilers vectorise: branch-free for float (Cephes polynomials, 2 ulp),
 /// the library's for double.
 namespace smeta::nn::detail {
@@ -31,17 +35,19 @@ inline double log1p_unit(double x) {
 /// exp for x <= 0; at least 1e-38 (so never 0, also for -inf).
 inline float exp_below_0(float x) {
     x = x < -87.0F ? -87.0F : x;
-    const float n = (x * 1.44269504088896341F + 12582912.0F) - 12582912.0F;
+    // Added, the number leaves n + 127 in the sum's last bits.
+    constexpr float kRound = 12582912.0F + 127;
+    const float sum = x * 1.44269504088896341F + kRound;
+    const float n = sum - kRound;
     float r = x - n * 0.693359375F;
     r += n * 2.12194440e-4F;
-    float p = 1.9875691500e-4F;
-    p = p * r + 1.3981999507e-3F;
-    p = p * r + 8.3334519073e-3F;
-    p = p * r + 4.1665795894e-2F;
-    p = p * r + 1.6666665459e-1F;
-    p = p * r + 5.0000001201e-1F;
+    float p = 1.3814465e-3F;
+    p = p * r + 8.3687808e-3F;
+    p = p * r + 4.1668393e-2F;
+    p = p * r + 1.6666520e-1F;
+    p = p * r + 4.9999994e-1F;
     p = p * r * r + r + 1.0F;
-    return p * std::bit_cast<float>((static_cast<std::int32_t>(n) + 127) << 23);
+    return p * std::bit_cast<float>(std::bit_cast<std::uint32_t>(sum) << 23);
 }
 
 /// exp for x <= 88 (larger ones count as 88); at least 1e-38.
@@ -67,7 +73,7 @@ inline float log_near_1(float m, float e) {
     return m + y + e * 0.693359375F;
 }
 
-/// log for normal positive x; smaller ones count as the smallest normal.
+/// log for normal positive x; smaller ones count as the smallest normal. That of NaN is NaN.
 inline float log_of(float x) {
     x = x < 1.17549435e-38F ? 1.17549435e-38F : x;
     const std::int32_t bits = std::bit_cast<std::int32_t>(x);
@@ -75,7 +81,7 @@ inline float log_of(float x) {
     const std::int32_t offset = bits - 0x3f3504f3;
     const auto e = static_cast<float>(offset >> 23);
     const float m = std::bit_cast<float>((offset & 0x007fffff) + 0x3f3504f3) - 1.0F;
-    return log_near_1(m, e);
+    return x == x ? log_near_1(m, e) : x;
 }
 
 /// log(1 + x) for x in [0, 1]: (1 + x) / 2 is exact enough that no rounding need be put right.
@@ -107,6 +113,18 @@ inline Soft<R> soft(R v) {
     return {(v > 0 ? v : R(0)) + log1p_unit(e), v > 0 ? inverse : e * inverse};
 }
 
+/// to[k] = from[at[k]] for 16 numbers.
+template <class R>
+inline void gather_16(const R* from, const std::int32_t* at, R* to) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(R) == sizeof(float)) {  // GCC would load them one by one
+        _mm512_storeu_ps(to, _mm512_i32gather_ps(_mm512_loadu_si512(at), from, sizeof(R)));
+        return;
+    }
+#endif
+    for (int k = 0; k < 16; ++k) to[k] = from[at[k]];
+}
+
 /// Sum in a fixed order that vectorises: 16 partial sums, then those in order, in double.
 template <class R>
 double ordered_sum(const R* value, std::int64_t count) {
@@ -118,6 +136,22 @@ double ordered_sum(const R* value, std::int64_t count) {
     double sum = 0;
     for (const R part : lane) sum += static_cast<double>(part);
     return sum;
+}
+
+/// A normal positive number's logarithm: `whole` + log `ratio`, the ratio in [1, 2), so that the
+/// logarithms of many ratios can be taken together. A NaN is lost.
+template <class R>
+struct SplitLog {
+    R whole;
+    R ratio;
+};
+inline SplitLog<float> split_log(float x) {
+    const auto bits = std::bit_cast<std::int32_t>(x);
+    return {static_cast<float>((bits >> 23) - 127) * 0.693147181F,
+            std::bit_cast<float>((bits & 0x007fffff) | 0x3f800000)};
+}
+inline SplitLog<double> split_log(double x) {
+    return {std::log(x), 1};
 }
 
 }  // namespace smeta::nn::detail

@@ -9,6 +9,8 @@
 #include "smeta/core/random.hpp"
 #include "smeta/nn/latent_terms.hpp"
 
+#include "vector_math.hpp"
+
 namespace {
 
 using namespace smeta;
@@ -241,6 +243,36 @@ TEST(Likelihood, LargeThetaAndLargeCountsStayExact) {
         }
 }
 
+// Counts up to 4 have a form of their own where theta is not huge.
+TEST(Likelihood, SmallCountsOfAnyThetaStayExact) {
+    for (const double log_theta : {-30.0, -5.0, 0.5, 12.0, 19.9, 21.0, 40.0})
+        for (const double x : {1.0, 2.0, 3.0, 4.0, 5.0, 2.5})
+            for (const double gate : {-3.0, 30.0}) {
+                const double log_mu = 0.7;
+                Slice<float> single(1, 1);
+                single.mean = {static_cast<float>(log_mu)};
+                single.log_scale = {static_cast<float>(log_theta)};
+                single.gate = {static_cast<float>(gate)};
+                single.columns = {100};
+                single.values = {static_cast<float>(x)};
+                Slice<double> slice(1, 1);
+                slice.mean = {log_mu};
+                slice.log_scale = {log_theta};
+                slice.gate = {gate};
+                slice.columns = {100};
+                slice.values = {static_cast<float>(x)};
+                const double nll = slice.run(Model::Zinb);
+                EXPECT_NEAR(single.run(Model::Zinb), nll, 3e-6 * x * (3 + std::abs(log_theta)));
+                EXPECT_NEAR(single.d_mean[0], slice.d_mean[0], 1e-5 * (1 + x)) << log_theta;
+                EXPECT_NEAR(single.gate[0], slice.gate[0], 1e-6);
+                if (log_theta > 10) continue;  // beyond, the reference loses digits
+                EXPECT_NEAR(nll, reference_nll(Model::Zinb, x, log_mu, log_theta, gate),
+                            1e-9 * (1 + std::abs(nll)));
+                EXPECT_NEAR(single.log_scale[0], slice.log_scale[0], 1e-5 * (1 + x))
+                    << log_theta << " " << x;
+            }
+}
+
 TEST(Likelihood, ZinbSumsToOne) {
     double sum = 0;
     for (int x = 0; x < 400; ++x) sum += std::exp(-one(Model::Zinb, x, 1.3, 0.4, -0.7));
@@ -252,6 +284,24 @@ TEST(Likelihood, NanIsNotSwallowed) {
     Slice<float> slice(64, 1);
     slice.log_scale[3] = NAN;
     EXPECT_TRUE(std::isnan(slice.run(Model::Zinb)));
+    Slice<float> gated(64, 1);
+    gated.gate[5] = NAN;
+    EXPECT_TRUE(std::isnan(gated.run(Model::Zinb)));
+    EXPECT_TRUE(std::isnan(nn::detail::log_of(NAN)));
+    EXPECT_TRUE(std::isnan(nn::detail::exp_of(std::nanf(""))));
+    EXPECT_TRUE(std::isnan(nn::detail::log_of(std::nanf(""))));
+}
+
+TEST(VectorMath, ExpAndLogAreWithinTwoUlp) {
+    for (int i = 0; i < 200000; ++i) {
+        const float x = -87.0F + static_cast<float>(i) * (175.0F / 200000);
+        const double e = std::exp(static_cast<double>(x));
+        ASSERT_NEAR(nn::detail::exp_of(x) / e, 1, 2.4e-7) << x;
+        const auto y = static_cast<float>(e);
+        ASSERT_NEAR(nn::detail::log_of(y), std::log(static_cast<double>(y)),
+                    2.4e-7 * (std::abs(x) + 1e-3))
+            << y;
+    }
 }
 
 TEST(LogMean, IsLogSoftmaxPlusLogLibraryAndItsGradient) {
