@@ -113,6 +113,27 @@ Entries<R> entries_of(const LayerInput<R>& x, std::int64_t b, std::int64_t r, st
             x.block_start[(b + 1) * x.rows + r] - begin, first};
 }
 
+/// Brings entries into the first-level cache: those of a block's rows lie too far apart for a
+/// processor to foresee them.
+template <class R>
+void prefetch_entries(const Entries<R>& x) {
+    constexpr std::int64_t kLine = 64 / sizeof(R);
+    for (std::int64_t k = 0; k < x.count; k += kLine) {
+        __builtin_prefetch(x.column + k, 0, 3);
+        __builtin_prefetch(x.value + k, 0, 3);
+    }
+}
+
+/// Runs body(row, its entries in block b, counted from column `first`) over the rows.
+template <class R, class Body>
+void over_rows(const LayerInput<R>& x, std::int64_t b, std::int64_t first, const Body& body) {
+    constexpr std::int64_t kAhead = 4;
+    for (std::int64_t r = 0; r < x.rows; ++r) {
+        if (r + kAhead < x.rows) prefetch_entries(entries_of(x, b, r + kAhead, first));
+        body(r, entries_of(x, b, r, first));
+    }
+}
+
 }  // namespace
 
 template <class R>
@@ -151,8 +172,9 @@ void input_forward(const LayerInput<R>& x, const ConstView<R>& w, View<R> y) {
     if (x.is_dense) return product<R>(x.dense, w, y);
     y.setZero();
     for (std::int64_t b = 0; b < blocks_of(x); ++b)
-        for (std::int64_t r = 0; r < x.rows; ++r)
-            gather(entries_of(x, b, r, 0), w, y.data() + r * y.outerStride());
+        over_rows(x, b, 0, [&](std::int64_t r, const Entries<R>& entries) {
+            gather(entries, w, y.data() + r * y.outerStride());
+        });
 }
 
 template <class R>
@@ -165,8 +187,9 @@ void input_backward(const LayerInput<R>& x, const ConstView<R>& dy, std::int64_t
         const std::int64_t b = (first + done) / kInputBlock;
         View<R> block = dw.middleRows(done, std::min(kInputBlock, dw.rows() - done));
         if (target == Target::Replace) block.setZero();
-        for (std::int64_t r = 0; r < x.rows; ++r)
-            scatter(entries_of(x, b, r, first + done), dy.data() + r * dy.outerStride(), block);
+        over_rows(x, b, first + done, [&](std::int64_t r, const Entries<R>& entries) {
+            scatter(entries, dy.data() + r * dy.outerStride(), block);
+        });
     }
 }
 
