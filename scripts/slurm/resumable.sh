@@ -60,8 +60,9 @@ nodes_answer() { timeout 60 srun --mpi=none --nodes="$SLURM_JOB_NUM_NODES" --nta
 # their peers with a dead node before Slurm has noticed. Code 2, wrong input, is always smeta's.
 lost_nodes() { [ "$1" -ne 2 ] && { preempted || ! nodes_answer; }; }
 
-# Whether the launcher or a rank, asked to stop, was killed by it: USR1 may come before they listen, or while MPI starts.
-killed_by_stop() { [ -n "$asked_to_stop" ] && [ "$1" -gt 128 ] && [ "$1" -lt 192 ]; }
+# Whether the launcher or a rank, asked to stop, ended by it: USR1 may come before they listen, while MPI starts, or when the ranks
+# have ended and mpirun finds no daemon to hand it to. All of these codes are above smeta's own.
+killed_by_stop() { [ -n "$asked_to_stop" ] && [ "$1" -gt 128 ]; }
 
 # The end of the job script: back into the queue, or the exit code as it is.
 finish() {
