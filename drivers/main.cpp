@@ -15,6 +15,7 @@
 #include "smeta/core/version.hpp"
 #include "smeta/io/h5.hpp"
 
+#include "analysis_commands.hpp"
 #include "command.hpp"
 #include "stop_signal.hpp"
 #include "terminal.hpp"
@@ -43,6 +44,9 @@ void add_commands(CommandLine& line) {
     add_map(line);
     add_neighbors(line);
     add_cluster(line);
+    add_markers(line);
+    add_annotate(line);
+    add_enrich(line);
     add_report(line);
     add_export(line);
     add_atlas(line);

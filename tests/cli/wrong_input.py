@@ -12,7 +12,7 @@ ATLAS = "the worker's atlas"
 WORKERS = 4  # a launcher mostly waits
 SIZE = ["--samples", 2, "--spots", 40, "--genes", 50, "--metabolites", 20, "--domains", 3, "--seed", 7]
 COMMANDS = ["run", "simulate", "ingest", "qc", "align", "reassign", "select", "train", "embed", "neighbors", "cluster",
-            "report", "export", "atlas info", "atlas list", "atlas verify", "atlas remove", "config"]
+            "markers", "annotate", "enrich", "report", "export", "atlas info", "atlas list", "atlas verify", "atlas remove", "config"]
 
 
 class Worker:
@@ -184,12 +184,13 @@ def command_faults(folder):
         "train before select": (["train", *atlas], ["smeta select", "first"]),
         "plan of train": (["train", *atlas, "--dry-run"], ["smeta select", "first"]),
     }
-    for name in ("embed", "neighbors", "cluster", "report"):
+    for name in ("embed", "neighbors", "cluster", "markers", "report"):
         faults[f"{name} before train"] = ([name, *atlas], ["no run 'main'", "smeta train"])
     for name in COMMANDS:
         if name in ("run", "simulate", "ingest", "config"):
             continue
-        more = {"atlas remove": ["--sample", "S1"], "export": ["--out", folder / "o.h5ad"]}.get(name, [])
+        more = {"atlas remove": ["--sample", "S1"], "export": ["--out", folder / "o.h5ad"],
+                "annotate": ["--database", folder / "o.tsv"], "enrich": ["--sets", folder / "o.gmt"]}.get(name, [])
         faults[f"{name} without atlas"] = ([*name.split(), "--atlas", folder / "none", *more], ["none is not an atlas"])
     return faults
 

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "command.hpp"
+
+namespace smeta::drivers {
+
+/// Commands that ask what the clusters, labels and regions of a run are made of.
+void add_markers(CommandLine& line);
+void add_annotate(CommandLine& line);
+void add_enrich(CommandLine& line);
+
+}  // namespace smeta::drivers

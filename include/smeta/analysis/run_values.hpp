@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "smeta/atlas/run.hpp"
+#include "smeta/comm/comm.hpp"
+#include "smeta/core/matrix.hpp"
+
+namespace smeta::analysis {
+
+/// Which features of the joint files are looked at: all that were measured, or those that the run's
+/// model was trained on.
+enum class FeatureScope { Measured, Selected };
+
+/// The features of a run's samples, modality by modality in the run's order, names ascending.
+struct ValueFeatures {
+    std::vector<std::string> modalities;
+    std::vector<std::int32_t> modality;      ///< of each feature, position in `modalities`
+    std::vector<std::string> names;          ///< of each feature
+    core::Matrix<std::uint8_t> is_measured;  ///< samples x features
+
+    std::int32_t count() const { return static_cast<std::int32_t>(names.size()); }
+    /// Position of a feature, or nothing.
+    std::optional<std::int32_t> find(std::string_view modality_name, std::string_view name) const;
+};
+
+/// Some rows of one sample: values of all features, as stored or log-normalised.
+struct ValueBlock {
+    std::int32_t sample = 0;     ///< position in RunValues::samples()
+    std::int64_t first_row = 0;  ///< over all samples, in canonical order
+    core::CountsCsr values;      ///< rows x features
+};
+
+enum class ValueScale { Stored, LogNormalised };
+
+/// Whether ValueScale::LogNormalised changes a modality: st and sm; others are taken as stored.
+bool is_log_normalised(std::string_view modality);
+
+/// Streams the joint rows of some samples of a run: each rank has a share of consecutive rows and
+/// reads it block by block. LogNormalised: rows of the modalities st and sm scaled to a sum of 1e4
+/// over all measured features of the modality (in double, in feature order), then log1p, values
+/// below 0 as 0, rounded to float; other modalities as stored.
+class RunValues {
+  public:
+    /// Rows of a block at most.
+    static constexpr std::int64_t kBlockRows = 1024;
+    /// The features are gathered over ranks. Collective; throws as JointReader does.
+    RunValues(const comm::Comm& comm, const atlas::Run& run, std::vector<std::string> samples,
+              FeatureScope scope);
+
+    const std::vector<std::string>& samples() const { return samples_; }
+    /// First row of each sample; one more entry, the number of rows.
+    const std::vector<std::int64_t>& first_row() const { return first_row_; }
+    std::int64_t rows() const { return first_row_.back(); }
+    const ValueFeatures& features() const { return features_; }
+    /// Stored values of all samples' modalities.
+    std::int64_t stored_values() const { return stored_values_; }
+
+    /// Number of blocks of the rank that has most; the same on every rank.
+    std::int64_t rounds() const { return rounds_; }
+    /// This rank's block of a round; without rows when it has none. Local; main thread only.
+    ValueBlock read(std::int64_t round, ValueScale scale) const;
+
+  private:
+    struct Part {
+        std::int32_t sample;
+        std::int64_t first;  ///< in the sample
+        std::int64_t last;
+    };
+    void cut_rows(const comm::Comm& comm);
+    void gather_features(const comm::Comm& comm, FeatureScope scope);
+    const atlas::JointReader& joint(std::int32_t sample) const;
+
+    const atlas::Run& run_;
+    std::vector<std::string> samples_;
+    std::vector<std::int64_t> first_row_{0};
+    ValueFeatures features_;
+    std::int64_t stored_values_ = 0;
+    std::int64_t rounds_ = 0;
+    std::vector<Part> parts_;
+    mutable std::int32_t open_sample_ = -1;
+    mutable std::optional<atlas::JointReader> open_;
+    /// Of the open sample: the feature of each column of each modality, -1 for none.
+    mutable std::map<std::string, std::vector<std::int32_t>> columns_;
+};
+
+/// Rows scaled to a sum of `total` (sums in double, in feature order), log1p, values below 0 as 0,
+/// in place. Rows that sum to 0 or less become 0. Local.
+void log_normalise(core::CountsCsr& rows, double total = 1e4);
+
+}  // namespace smeta::analysis

@@ -1,0 +1,215 @@
+#include "smeta/analysis/run_values.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include "smeta/core/error.hpp"
+#include "smeta/core/threads.hpp"
+
+namespace smeta::analysis {
+namespace {
+
+/// The features of a sample as they travel: "MODALITY\0NAME\0" each.
+std::string pack_names(const atlas::JointReader& joint) {
+    std::string names;
+    for (const auto& modality : joint.modalities())
+        for (const auto& name : joint.var(modality).index)
+            names.append(modality).append(1, '\0').append(name).append(1, '\0');
+    return names;
+}
+
+/// Calls `visit(modality, name)` for every feature of pack_names.
+template <class Visit>
+void unpack_names(std::string_view packed, const Visit& visit) {
+    for (std::size_t at = 0; at < packed.size();) {
+        const auto middle = packed.find('\0', at);
+        const auto end = packed.find('\0', middle + 1);
+        visit(packed.substr(at, middle - at), packed.substr(middle + 1, end - middle - 1));
+        at = end + 1;
+    }
+}
+
+/// Features of all samples, ordered as ValueFeatures.
+struct Union {
+    std::map<std::string, std::set<std::string, std::less<>>, std::less<>> names;
+};
+
+/// Rows of one modality and the feature of each column, -1 for none.
+struct MappedRows {
+    core::CountsCsr rows;
+    const std::vector<std::int32_t>& columns;
+};
+
+/// Appends row `r` of all modalities, features ascending, zeros left out.
+void append_row(core::CountsCsr& values, const std::vector<MappedRows>& modalities,
+                std::int64_t r) {
+    const auto begin = values.indices.size();
+    bool is_ascending = true;
+    for (const auto& [rows, columns] : modalities)
+        for (auto e = rows.indptr[r]; e < rows.indptr[r + 1]; ++e) {
+            const auto feature = columns[rows.indices[e]];
+            if (feature < 0 || rows.values[e] == 0) continue;
+            if (values.indices.size() > begin && values.indices.back() > feature)
+                is_ascending = false;
+            values.indices.push_back(feature);
+            values.values.push_back(rows.values[e]);
+        }
+    if (!is_ascending) {
+        std::vector<std::pair<std::int32_t, float>> entries;
+        for (auto e = begin; e < values.indices.size(); ++e)
+            entries.emplace_back(values.indices[e], values.values[e]);
+        std::sort(entries.begin(), entries.end());
+        for (auto e = begin; e < values.indices.size(); ++e)
+            std::tie(values.indices[e], values.values[e]) = entries[e - begin];
+    }
+    values.indptr.push_back(values.nnz());
+    ++values.rows;
+}
+
+/// sm, st, then others by name.
+std::vector<std::string> in_order(const Union& all) {
+    std::vector<std::string> order;
+    for (const std::string first : {"sm", "st"})
+        if (all.names.count(first) != 0) order.push_back(first);
+    for (const auto& [name, features] : all.names)
+        if (name != "sm" && name != "st") order.push_back(name);
+    return order;
+}
+
+}  // namespace
+
+bool is_log_normalised(std::string_view modality) {
+    return modality == "st" || modality == "sm";
+}
+
+std::optional<std::int32_t> ValueFeatures::find(std::string_view modality_name,
+                                                std::string_view name) const {
+    for (std::size_t m = 0; m < modalities.size(); ++m) {
+        if (modalities[m] != modality_name) continue;
+        const auto begin = std::lower_bound(modality.begin(), modality.end(), m);
+        const auto end = std::upper_bound(modality.begin(), modality.end(), m);
+        const auto from = names.begin() + (begin - modality.begin());
+        const auto to = names.begin() + (end - modality.begin());
+        const auto found = std::lower_bound(from, to, name);
+        if (found != to && *found == name) return static_cast<std::int32_t>(found - names.begin());
+    }
+    return std::nullopt;
+}
+
+RunValues::RunValues(const comm::Comm& comm, const atlas::Run& run,
+                     std::vector<std::string> samples, FeatureScope scope)
+    : run_(run), samples_(std::move(samples)) {
+    for (const auto& name : samples_)
+        first_row_.push_back(first_row_.back() + run_.sample(name).rows());
+    cut_rows(comm);
+    gather_features(comm, scope);
+}
+
+void RunValues::cut_rows(const comm::Comm& comm) {
+    const auto share = comm::even_share(rows(), comm.size(), comm.rank());
+    for (std::size_t s = 0; s < samples_.size(); ++s) {
+        const auto first = std::max(share.first, first_row_[s]) - first_row_[s];
+        const auto last = std::min(share.last, first_row_[s + 1]) - first_row_[s];
+        for (auto row = first; row < last; row += kBlockRows)
+            parts_.push_back({static_cast<std::int32_t>(s), row, std::min(row + kBlockRows, last)});
+    }
+    rounds_ = comm.allreduce(static_cast<std::int64_t>(parts_.size()), comm::ReduceOp::Max);
+}
+
+void RunValues::gather_features(const comm::Comm& comm, FeatureScope scope) {
+    std::vector<std::string> packed(samples_.size());
+    const auto owner = [&](std::size_t s) { return static_cast<int>(s) % comm.size(); };
+    atlas::FeatureSet selected;
+    comm.all_or_throw([&] {
+        if (scope == FeatureScope::Selected) selected = run_.features();
+        for (std::size_t s = 0; s < samples_.size(); ++s) {
+            if (owner(s) != comm.rank()) continue;
+            const auto reader = run_.open_joint(samples_[s]);
+            packed[s] = pack_names(reader);
+            for (const auto& modality : reader.modalities())
+                stored_values_ += reader.stored_values(modality);
+        }
+    });
+    stored_values_ = comm.allreduce(stored_values_);
+    Union all;
+    for (std::size_t s = 0; s < samples_.size(); ++s) {
+        comm.broadcast(packed[s], owner(s));
+        if (scope == FeatureScope::Measured)
+            unpack_names(packed[s], [&](std::string_view modality, std::string_view name) {
+                all.names[std::string(modality)].emplace(name);
+            });
+    }
+    for (const auto& modality : selected.modalities)
+        all.names[modality.name].insert(modality.names().begin(), modality.names().end());
+    features_.modalities = in_order(all);
+    for (std::size_t m = 0; m < features_.modalities.size(); ++m)
+        for (const auto& name : all.names[features_.modalities[m]]) {
+            features_.modality.push_back(static_cast<std::int32_t>(m));
+            features_.names.push_back(name);
+        }
+    features_.is_measured.setZero(static_cast<Eigen::Index>(samples_.size()), features_.count());
+    for (std::size_t s = 0; s < samples_.size(); ++s) {
+        const auto row = static_cast<Eigen::Index>(s);
+        if (s > 0 && packed[s] == packed[s - 1]) {
+            features_.is_measured.row(row) = features_.is_measured.row(row - 1);
+            continue;
+        }
+        unpack_names(packed[s], [&](std::string_view modality, std::string_view name) {
+            if (const auto f = features_.find(modality, name)) features_.is_measured(row, *f) = 1;
+        });
+    }
+}
+
+const atlas::JointReader& RunValues::joint(std::int32_t sample) const {
+    if (open_sample_ == sample) return *open_;
+    open_.emplace(run_.open_joint(samples_[sample]));
+    columns_.clear();
+    for (const auto& modality : open_->modalities()) {
+        auto& columns = columns_[modality];
+        for (const auto& name : open_->var(modality).index)
+            columns.push_back(features_.find(modality, name).value_or(-1));
+    }
+    open_sample_ = sample;
+    return *open_;
+}
+
+ValueBlock RunValues::read(std::int64_t round, ValueScale scale) const {
+    ValueBlock block;
+    block.values.cols = features_.count();
+    if (round >= static_cast<std::int64_t>(parts_.size())) return block;
+    const auto& part = parts_[round];
+    const auto& reader = joint(part.sample);
+    block.sample = part.sample;
+    block.first_row = first_row_[part.sample] + part.first;
+    std::vector<MappedRows> modalities;
+    std::int64_t stored = 0;
+    for (const auto& name : features_.modalities) {
+        if (!reader.has(name)) continue;
+        modalities.push_back({reader.read_rows(name, part.first, part.last), columns_.at(name)});
+        auto& rows = modalities.back().rows;
+        if (scale == ValueScale::LogNormalised && is_log_normalised(name)) log_normalise(rows);
+        stored += rows.nnz();
+    }
+    block.values.indices.reserve(stored);
+    block.values.values.reserve(stored);
+    for (std::int64_t r = 0; r < part.last - part.first; ++r)
+        append_row(block.values, modalities, r);
+    return block;
+}
+
+void log_normalise(core::CountsCsr& rows, double total) {
+#pragma omp parallel for schedule(static) num_threads(core::threads())
+    for (std::int64_t r = 0; r < rows.rows; ++r) {
+        double sum = 0;
+        for (auto e = rows.indptr[r]; e < rows.indptr[r + 1]; ++e) sum += rows.values[e];
+        const double factor = sum > 0 ? total / sum : 0;
+        for (auto e = rows.indptr[r]; e < rows.indptr[r + 1]; ++e)
+            rows.values[e] = static_cast<float>(std::log1p(std::max(0.0, rows.values[e] * factor)));
+    }
+}
+
+}  // namespace smeta::analysis
