@@ -1,7 +1,10 @@
+#include <filesystem>
 #include <memory>
 
 #include "smeta/align/align.hpp"
 #include "smeta/core/error.hpp"
+#include "smeta/core/log.hpp"
+#include "smeta/report/alignment_figure.hpp"
 
 #include "stage_options.hpp"
 
@@ -12,7 +15,21 @@ namespace {
 struct AlignOptions : StageOptions {
     std::string apply;
     std::string out;
+    std::string figures;
 };
+
+void write_figures(const atlas::ShardedAtlas& atlas, const AlignOptions& options) {
+    const std::filesystem::path folder = options.figures;
+    std::error_code failed;
+    std::filesystem::create_directories(folder, failed);
+    if (failed) throw core::IoError::from_errno("create", folder.string(), failed.value());
+    for (const std::string& sample : atlas.samples(options.samples)) {
+        if (atlas.key(sample, atlas::kAlign).empty()) continue;
+        const std::filesystem::path out = folder / (sample + ".align.svg");
+        if (report::write_alignment_figure(atlas.stage_file(sample, atlas::kAlign), sample, out))
+            core::log_info("align: figure {}", out.string());
+    }
+}
 
 int run_align(Context& context, const AlignOptions& options) {
     atlas::ShardedAtlas atlas = open_atlas(context, options);
@@ -32,6 +49,8 @@ int run_align(Context& context, const AlignOptions& options) {
     }
     const core::Timings::Scope timing(context.timings, "align");
     align::run_align(context.comm, atlas, context.settings.align, options.samples);
+    if (!options.figures.empty())
+        context.comm.root_or_throw([&] { write_figures(atlas, options); });
     return 0;
 }
 
@@ -46,6 +65,8 @@ void add_align(CommandLine& line) {
     command.add_option("--apply", options->apply,
                        "table with columns x and y in the imaging frame, to be mapped");
     command.add_option("--out", options->out, "where the mapped table goes");
+    command.add_option("--figures", options->figures,
+                       "folder for a figure of every fitted sample: before, after, all poses");
 }
 
 }  // namespace smeta::drivers

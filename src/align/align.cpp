@@ -16,16 +16,13 @@ bool needs_alignment(const io::MuData& raw) {
 Alignment choose_alignment(const std::string& sample, const io::MuData& raw,
                            const AlignConfig& config) {
     const auto given = atlas::given_transform(raw);
-    if (config.method == AlignMethod::Fit)
-        throw core::ConfigError(
-            "align.method = fit is not available in this version; give the transform with the "
-            "sample (align.transform in study.toml) or use identity");
     if (config.method == AlignMethod::Given && !given)
         throw core::ConfigError(fmt::format(
             "align.method = given, but sample '{}' was ingested without a transform; add "
             "align.transform to its entry in study.toml and ingest it again",
             sample));
-    Alignment alignment{"identity", {}, io::unit(*raw.find("sm")), io::unit(*raw.find("st"))};
+    Alignment alignment{
+        "identity", {}, io::unit(*raw.find("sm")), io::unit(*raw.find("st")), std::nullopt};
     if (given && config.method != AlignMethod::Identity) {
         alignment.method = "given";
         alignment.transform = *given;

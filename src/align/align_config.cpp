@@ -3,9 +3,25 @@
 namespace smeta::align {
 
 void bind(core::ConfigTable& table, AlignConfig& config) {
-    table.add("align.method", config.method,
-              "transform of imaging to spot coordinates: identity, given (the sample's "
-              "align.transform), fit; auto: given where the sample has one, else identity");
+    table
+        .add("align.method", config.method,
+             "transform of imaging to spot coordinates: identity, given (the sample's "
+             "align.transform), fit (found from the sections themselves); auto: given where the "
+             "sample has one, else identity")
+        .add("align.deformation", config.deformation,
+             "what a fit may do to the imaging section: affine, or diffeomorphic (bent smoothly "
+             "before the affine map)")
+        .add("align.candidates", config.candidates, "poses that a fit compares and reports",
+             core::ConfigRange{1, 100})
+        .add("align.mirror", config.mirror,
+             "whether the imaging section is mirrored (x to -x, before it is turned): auto searches")
+        .add("align.rotation", config.rotation,
+             "degrees from x to y by which the imaging section is turned, to 15 degrees; searched "
+             "when unset",
+             core::ConfigRange{-360, 360})
+        .add("align.landmarks", config.landmarks,
+             "table with columns sm_x, sm_y, st_x, st_y (and sample, where it is for several) of "
+             "corresponding points; three or more replace the search");
 }
 
 void bind(core::ConfigTable& table, ReassignConfig& config) {

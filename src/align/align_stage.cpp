@@ -3,13 +3,61 @@
 
 #include <fmt/format.h>
 
+#include "smeta/align/affine.hpp"
 #include "smeta/align/align.hpp"
 #include "smeta/atlas/stage.hpp"
 #include "smeta/core/error.hpp"
+#include "smeta/core/hash.hpp"
+#include "smeta/core/log.hpp"
 #include "smeta/io/anndata.hpp"
+#include "smeta/io/atomic_file.hpp"
 #include "smeta/io/text_table.hpp"
 
 namespace smeta::align {
+
+namespace {
+
+constexpr double kPoorOverlap = 0.6;
+
+/// A fit depends on quality control and on the text of the landmarks, too.
+std::vector<std::string> stage_inputs(const atlas::ShardedAtlas& atlas, const std::string& sample,
+                                      const AlignConfig& config) {
+    std::vector<std::string> inputs{atlas.key(sample, atlas::kRaw)};
+    if (config.method != AlignMethod::Fit) return inputs;
+    inputs.push_back(atlas.key(sample, atlas::kQc));
+    if (!config.landmarks.empty()) 
+        inputs.push_back(core::to_hex(io::file_checksum(config.landmarks)));
+    return inputs;
+}
+
+std::string summary(const std::string& sample, const Alignment& alignment) {
+    const double area = determinant(alignment.transform.affine);
+    if (!alignment.fit)
+        return fmt::format("align: {}: {} (determinant {:.6g})", sample, alignment.method, area);
+    const Fit& fit = *alignment.fit;
+    if (fit.ambiguous)
+        core::log_warning(
+            "align: {}: ambiguous: another orientation fits about as well (see the candidates in "
+            "the figure of smeta align --figures); settle it with align.mirror, align.rotation or "
+            "align.landmarks",
+            sample);
+    if (fit.overlap < kPoorOverlap)
+        core::log_warning(
+            "align: {}: the outlines overlap only by {:.2f} (intersection over union): the two "
+            "sections may not belong together",
+            sample, fit.overlap);
+    if (fit.smallest_determinant <= 0)
+        core::log_warning("align: {}: the fitted map folds the tissue; use "
+                          "align.deformation=affine",
+                          sample);
+    return fmt::format(
+        "align: {}: fit (outlines overlap by {:.3f}, confidence {:.2f} among {} poses{}, "
+        "determinant {:.6g})",
+        sample, fit.overlap, fit.candidates.front().confidence, fit.candidates.size(),
+        fit.ambiguous ? ", ambiguous" : "", area);
+}
+
+}  // namespace
 
 void run_align(const comm::Comm& comm, atlas::ShardedAtlas& atlas, const AlignConfig& config,
                const std::vector<std::string>& samples) {
@@ -19,7 +67,7 @@ void run_align(const comm::Comm& comm, atlas::ShardedAtlas& atlas, const AlignCo
         const atlas::StageEntry* source = atlas.sample(sample).find(atlas::kRaw);
         if (source == nullptr || source->modalities.size() < 2)
             return fmt::format("align: {} needs none", sample);
-        const std::vector<std::string> inputs{source->key};
+        const std::vector<std::string> inputs = stage_inputs(atlas, sample, config);
         const std::string key = atlas::stage_key(atlas::kAlign, kAlignVersion, canonical, inputs);
         if (atlas.is_current(sample, atlas::kAlign, key))
             return fmt::format("align: {} is up to date", sample);
@@ -27,12 +75,13 @@ void run_align(const comm::Comm& comm, atlas::ShardedAtlas& atlas, const AlignCo
             io::read_h5mu(atlas.stage_file(sample, atlas::kRaw).string(), io::Values::LeftOut);
         if (!needs_alignment(raw))
             return fmt::format("align: {} needs none: its modalities share their spots", sample);
-        const Alignment alignment = choose_alignment(sample, raw, config);
+        const Alignment alignment = config.method == AlignMethod::Fit
+                                        ? fit_alignment(atlas, sample, config)
+                                        : choose_alignment(sample, raw, config);
         batch.add_stage(sample, atlas::kAlign, key, [&](const std::filesystem::path& path) {
             write_alignment(path, alignment);
         });
-        return fmt::format("align: {}: {} (determinant {:.6g})", sample, alignment.method,
-                           determinant(alignment.transform));
+        return summary(sample, alignment);
     });
     batch.commit(comm, atlas);
 }

@@ -1,19 +1,171 @@
+#include "smeta/align/alignment.hpp"
+
 #include <algorithm>
 #include <cmath>
 
-#include "smeta/align/affine.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/io/anndata.hpp"
 
 namespace smeta::align {
 
+namespace {
+
+using Numbers = io::NdArray<double>;
+
+Numbers matrix(const AffineTransform& map) {
+    const auto& [a, t] = map;
+    return {{2, 3}, {a[0], a[1], t[0], a[2], a[3], t[1]}};
+}
+
+AffineTransform affine(const double* v) { return {{v[0], v[1], v[3], v[4]}, {v[2], v[5]}}; }
+
+Numbers table(const core::MatrixD& values) {
+    return {{values.rows(), values.cols()}, {values.data(), values.data() + values.size()}};
+}
+
+io::UnsDict candidates(const std::vector<Candidate>& all) {
+    const auto n = static_cast<std::int64_t>(all.size());
+    Numbers maps{{n, 2, 3}, {}};
+    Numbers score{{n}, {}};
+    Numbers overlap{{n}, {}};
+    Numbers information{{n}, {}};
+    Numbers confidence{{n}, {}};
+    for (const Candidate& one : all) {
+        const Numbers map = matrix(one.affine);
+        maps.values.insert(maps.values.end(), map.values.begin(), map.values.end());
+        score.values.push_back(one.score);
+        overlap.values.push_back(one.overlap);
+        information.values.push_back(one.information);
+        confidence.values.push_back(one.confidence);
+    }
+    io::UnsDict dict;
+    dict["transform"].value = std::move(maps);
+    dict["score"].value = std::move(score);
+    dict["overlap"].value = std::move(overlap);
+    dict["information"].value = std::move(information);
+    dict["confidence"].value = std::move(confidence);
+    return dict;
+}
+
+void put_fit(io::UnsDict& align, const Fit& fit) {
+    align["candidates"].value = candidates(fit.candidates);
+    align["ambiguous"].value = fit.ambiguous;
+    align["overlap"].value = fit.overlap;
+    align["smallest_determinant"].value = fit.smallest_determinant;
+    align["iterations"].value = fit.iterations;
+    align["converged"].value = fit.converged;
+    align["outline_sm"].value = table(fit.outline_sm);
+    align["outline_st"].value = table(fit.outline_st);
+    align["outline_fitted"].value = table(fit.outline_fitted);
+}
+
+io::UnsDict flow(const SpatialTransform& transform) {
+    io::UnsDict dict;
+    dict["velocity"].value =
+        Numbers{{transform.steps, transform.n, transform.n, 2}, transform.velocity};
+    dict["origin"].value = Numbers{{2}, {transform.x0, transform.y0}};
+    dict["cell"].value = transform.cell;
+    return dict;
+}
+
+/// The parts of one file's uns, with errors that name them.
+class Reader {
+  public:
+    explicit Reader(std::string file) : file_(std::move(file)) {}
+
+    template <class T>
+    const T* find(const io::UnsDict& parent, const std::string& key) const {
+        const auto found = parent.find(key);
+        return found == parent.end() ? nullptr : std::get_if<T>(&found->second.value);
+    }
+    template <class T>
+    const T& at(const io::UnsDict& parent, const std::string& key, const char* expected) const {
+        const T* value = find<T>(parent, key);
+        if (value == nullptr) fail(key, expected, "none");
+        return *value;
+    }
+    /// `shape`: -1 matches any length.
+    const Numbers& numbers(const io::UnsDict& parent, const std::string& key,
+                           const std::vector<std::int64_t>& shape) const {
+        const auto& value = at<Numbers>(parent, key, "an array of numbers");
+        const bool fits = value.shape.size() == shape.size() &&
+                          std::equal(shape.begin(), shape.end(), value.shape.begin(),
+                                     [](std::int64_t want, std::int64_t is) {
+                                         return want == is || (want < 0 && is >= 0);
+                                     });
+        if (!fits) fail(key, "numbers of the documented shape", "another shape");
+        if (!std::all_of(value.values.begin(), value.values.end(),
+                         [](double v) { return std::isfinite(v); }))
+            fail(key, "finite numbers", "NaN or an infinite one");
+        return value;
+    }
+    [[noreturn]] void fail(const std::string& key, const char* expected, const char* found) const {
+        throw core::FormatError(
+            {file_, "uns/smeta/align/" + key, expected, found, "run smeta align again"});
+    }
+
+  private:
+    std::string file_;
+};
+
+std::string text_at(const Reader& reader, const io::UnsDict& parent, const std::string& key) {
+    const auto* text = reader.find<std::string>(parent, key);
+    return text == nullptr ? std::string() : *text;
+}
+
+void read_flow(const Reader& reader, const io::UnsDict& align, SpatialTransform& transform) {
+    const auto* flow = reader.find<io::UnsDict>(align, "flow");
+    if (flow == nullptr) return;
+    const Numbers& velocity = reader.numbers(*flow, "velocity", {-1, -1, -1, 2});
+    const Numbers& origin = reader.numbers(*flow, "origin", {2});
+    transform.cell = reader.at<double>(*flow, "cell", "a number");
+    transform.steps = velocity.shape[0];
+    transform.n = velocity.shape[1];
+    if (velocity.shape[2] != transform.n || transform.n < 2 || !(transform.cell > 0))
+        reader.fail("flow", "square fields with a cell size above 0", "others");
+    transform.x0 = origin.values[0];
+    transform.y0 = origin.values[1];
+    transform.velocity = velocity.values;
+}
+
+core::MatrixD segments(const Numbers& values) {
+    return Eigen::Map<const core::MatrixD>(values.values.data(), values.shape[0], 4);
+}
+
+Fit read_fit(const Reader& reader, const io::UnsDict& align) {
+    Fit fit;
+    const auto& all = reader.at<io::UnsDict>(align, "candidates", "a group");
+    const Numbers& maps = reader.numbers(all, "transform", {-1, 2, 3});
+    const std::int64_t n = maps.shape[0];
+    const Numbers& score = reader.numbers(all, "score", {n});
+    const Numbers& overlap = reader.numbers(all, "overlap", {n});
+    const Numbers& information = reader.numbers(all, "information", {n});
+    const Numbers& confidence = reader.numbers(all, "confidence", {n});
+    for (std::int64_t k = 0; k < n; ++k)
+        fit.candidates.push_back({affine(maps.values.data() + 6 * k), score.values[k],
+                                  overlap.values[k], information.values[k],
+                                  confidence.values[k]});
+    fit.ambiguous = reader.at<bool>(align, "ambiguous", "true or false");
+    fit.overlap = reader.at<double>(align, "overlap", "a number");
+    fit.smallest_determinant = reader.at<double>(align, "smallest_determinant", "a number");
+    fit.iterations = reader.at<std::int64_t>(align, "iterations", "a number");
+    fit.converged = reader.at<bool>(align, "converged", "true or false");
+    fit.outline_sm = segments(reader.numbers(align, "outline_sm", {-1, 4}));
+    fit.outline_st = segments(reader.numbers(align, "outline_st", {-1, 4}));
+    fit.outline_fitted = segments(reader.numbers(align, "outline_fitted", {-1, 4}));
+    return fit;
+}
+
+}  // namespace
+
 void write_alignment(const std::filesystem::path& path, const Alignment& alignment) {
-    const auto& [a, t] = alignment.transform;
     io::UnsDict align;
     align["method"].value = alignment.method;
-    align["transform"].value = io::NdArray<double>{{2, 3}, {a[0], a[1], t[0], a[2], a[3], t[1]}};
+    align["transform"].value = matrix(alignment.transform.affine);
     align["from_unit"].value = alignment.from_unit;
     align["to_unit"].value = alignment.to_unit;
+    if (alignment.transform.deforms()) align["flow"].value = flow(alignment.transform);
+    if (alignment.fit) put_fit(align, *alignment.fit);
     io::UnsDict smeta;
     smeta["align"].value = std::move(align);
     io::AnnData data;
@@ -21,45 +173,22 @@ void write_alignment(const std::filesystem::path& path, const Alignment& alignme
     io::write_h5ad(path.string(), data);
 }
 
-namespace {
-
-const io::UnsDict& dict_at(const io::UnsDict& parent, const std::string& key,
-                           const std::string& file) {
-    const auto found = parent.find(key);
-    const auto* dict =
-        found == parent.end() ? nullptr : std::get_if<io::UnsDict>(&found->second.value);
-    if (dict == nullptr)
-        throw core::FormatError(
-            {file, "uns/smeta/align", "the group of a transform", "none", "run smeta align again"});
-    return *dict;
-}
-
-std::string text_at(const io::UnsDict& parent, const std::string& key) {
-    const auto found = parent.find(key);
-    const auto* text =
-        found == parent.end() ? nullptr : std::get_if<std::string>(&found->second.value);
-    return text == nullptr ? std::string() : *text;
-}
-
-}  // namespace
-
 Alignment read_alignment(const std::filesystem::path& path) {
     const io::AnnData data = io::read_h5ad(path.string());
-    const io::UnsDict& align = dict_at(dict_at(data.uns, "smeta", path), "align", path);
-    const auto found = align.find("transform");
-    const auto* matrix =
-        found == align.end() ? nullptr : std::get_if<io::NdArray<double>>(&found->second.value);
-    if (matrix == nullptr || matrix->shape != std::vector<std::int64_t>{2, 3})
-        throw core::FormatError({path, "uns/smeta/align/transform", "2 x 3 numbers",
-                                 "something else", "run smeta align again"});
-    const auto& v = matrix->values;
-    if (!std::all_of(v.begin(), v.end(), [](double value) { return std::isfinite(value); }))
-        throw core::FormatError({path, "uns/smeta/align/transform", "finite numbers",
-                                 "NaN or an infinite one", "run smeta align again"});
-    return {text_at(align, "method"),
-            {{v[0], v[1], v[3], v[4]}, {v[2], v[5]}},
-            text_at(align, "from_unit"),
-            text_at(align, "to_unit")};
+    const Reader reader(path.string());
+    const auto* smeta = reader.find<io::UnsDict>(data.uns, "smeta");
+    const auto* align = smeta == nullptr ? nullptr : reader.find<io::UnsDict>(*smeta, "align");
+    if (align == nullptr)
+        throw core::FormatError(
+            {path, "uns/smeta/align", "the group of a transform", "none", "run smeta align again"});
+    Alignment alignment;
+    alignment.method = text_at(reader, *align, "method");
+    alignment.transform = affine(reader.numbers(*align, "transform", {2, 3}).values.data());
+    read_flow(reader, *align, alignment.transform);
+    alignment.from_unit = text_at(reader, *align, "from_unit");
+    alignment.to_unit = text_at(reader, *align, "to_unit");
+    if (alignment.method == "fit") alignment.fit = read_fit(reader, *align);
+    return alignment;
 }
 
 }  // namespace smeta::align

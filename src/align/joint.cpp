@@ -140,7 +140,7 @@ JointTable SectionJoint::finish(const SectionTotals& all) {
 }  // namespace detail
 
 JointTable build_joint(const std::string& sample, const std::string& cohort, const io::MuData& raw,
-                       const io::MuData& qc, const std::optional<AffineTransform>& transform,
+                       const io::MuData& qc, const std::optional<SpatialTransform>& transform,
                        const ReassignConfig& config) {
     std::map<std::string, detail::RowReader> readers;
     for (const auto& [name, data] : raw.modalities) {

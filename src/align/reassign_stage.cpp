@@ -26,7 +26,7 @@ struct OpenSection {
                 const ReassignConfig& config)
         : source(detail::open_section(atlas.stage_file(sample, atlas::kRaw).string())) {
         const io::MuData qc = io::read_h5mu(atlas.stage_file(sample, atlas::kQc).string());
-        std::optional<AffineTransform> transform;
+        std::optional<SpatialTransform> transform;
         if (needs_alignment(source.tables))
             transform = read_alignment(atlas.stage_file(sample, atlas::kAlign)).transform;
         joint.emplace(sample, atlas.cohort(sample), source.tables, qc, source.readers, transform,

@@ -65,7 +65,7 @@ SectionTotals add_up(const comm::Comm& comm, const SectionTotals& mine) {
 
 SectionJoint::SectionJoint(std::string sample, std::string cohort, const io::MuData& raw,
                            const io::MuData& qc, const std::map<std::string, RowReader>& readers,
-                           const std::optional<AffineTransform>& transform,
+                           const std::optional<SpatialTransform>& transform,
                            const ReassignConfig& config)
     : sample_(std::move(sample)),
       cohort_(std::move(cohort)),

@@ -59,7 +59,7 @@ class SectionJoint {
   public:
     SectionJoint(std::string sample, std::string cohort, const io::MuData& raw,
                  const io::MuData& qc, const std::map<std::string, RowReader>& readers,
-                 const std::optional<AffineTransform>& transform, const ReassignConfig& config);
+                 const std::optional<SpatialTransform>& transform, const ReassignConfig& config);
 
     /// Spots that quality control left: what is shared out.
     std::int64_t candidates() const { return static_cast<std::int64_t>(names_.size()); }
@@ -85,7 +85,7 @@ class SectionJoint {
     std::string sample_;
     std::string cohort_;
     const io::MuData& raw_;
-    std::optional<AffineTransform> transform_;
+    std::optional<SpatialTransform> transform_;
     ReassignConfig config_;
     std::vector<KeptModality> kept_;  ///< the base modality first
     /// Kept row by name, -1 where dropped, of the modalities joined by name.

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "smeta/core/config.hpp"
 
@@ -11,8 +12,17 @@ namespace smeta::align {
 /// transform, else identity.
 enum class AlignMethod { Auto, Identity, Given, Fit };
 
+/// How a fit bends sections after the affine map.
+enum class AlignDeformation { Affine, Diffeomorphic };
+enum class AlignMirror { Auto, No, Yes };
+
 struct AlignConfig {
     AlignMethod method = AlignMethod::Auto;
+    AlignDeformation deformation = AlignDeformation::Diffeomorphic;
+    std::int64_t candidates = 8;
+    AlignMirror mirror = AlignMirror::Auto;
+    std::optional<double> rotation;
+    std::string landmarks;
 };
 
 /// Reassignment of imaging pixels to spots (SpatialMETA: 5 nearest within 1.5 times the smallest
@@ -36,4 +46,16 @@ struct smeta::core::ConfigEnum<smeta::align::AlignMethod> {
     using E = smeta::align::AlignMethod;
     static constexpr std::pair<E, std::string_view> kNames[] = {
         {E::Auto, "auto"}, {E::Identity, "identity"}, {E::Given, "given"}, {E::Fit, "fit"}};
+};
+template <>
+struct smeta::core::ConfigEnum<smeta::align::AlignDeformation> {
+    using E = smeta::align::AlignDeformation;
+    static constexpr std::pair<E, std::string_view> kNames[] = {
+        {E::Affine, "affine"}, {E::Diffeomorphic, "diffeomorphic"}};
+};
+template <>
+struct smeta::core::ConfigEnum<smeta::align::AlignMirror> {
+    using E = smeta::align::AlignMirror;
+    static constexpr std::pair<E, std::string_view> kNames[] = {
+        {E::Auto, "auto"}, {E::No, "no"}, {E::Yes, "yes"}};
 };

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "smeta/align/affine.hpp"
+#include "smeta/align/spatial_transform.hpp"
 #include "smeta/align/align_config.hpp"
 #include "smeta/atlas/atlas.hpp"
 #include "smeta/comm/comm.hpp"
@@ -47,7 +47,7 @@ struct JointTable {
 /// Features in raw order, var with `type`. ConfigError when no spot is left or no pixel is in
 /// reach, FormatError when qc does not fit the raw data.
 JointTable build_joint(const std::string& sample, const std::string& cohort, const io::MuData& raw,
-                       const io::MuData& qc, const std::optional<AffineTransform>& transform,
+                       const io::MuData& qc, const std::optional<SpatialTransform>& transform,
                        const ReassignConfig& config);
 
 /// Stage reassign of the given samples (all when empty), dealt over the ranks: writes

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "smeta/align/alignment.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/io/anndata.hpp"
 
@@ -42,13 +43,13 @@ TEST(Affine, InverseAndComposition) {
 
 TEST(Alignment, IsReadAsItWasWritten) {
     const test::TemporaryFolder folder;
-    align::write_alignment(folder / "a.h5", {"given", kTransform, "raster", "pixel"});
+    align::write_alignment(folder / "a.h5", {"given", kTransform, "raster", "pixel", {}});
     const align::Alignment read = align::read_alignment(folder / "a.h5");
     EXPECT_EQ(read.method, "given");
     EXPECT_EQ(read.transform, kTransform);
     EXPECT_EQ(read.from_unit, "raster");
     EXPECT_EQ(read.to_unit, "pixel");
-    align::write_alignment(folder / "n.h5", {"given", {{NAN, 0, 0, 1}, {0, 0}}, "", ""});
+    align::write_alignment(folder / "n.h5", {"given", AffineTransform{{NAN, 0, 0, 1}, {0, 0}}, "", "", {}});
     EXPECT_THROW(align::read_alignment(folder / "n.h5"), core::FormatError);
     io::write_h5ad((folder / "b.h5").string(), {});
     EXPECT_THROW(align::read_alignment(folder / "b.h5"), core::FormatError);

@@ -1,0 +1,129 @@
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "smeta/align/align.hpp"
+#include "smeta/core/error.hpp"
+#include "smeta/io/anndata.hpp"
+#include "smeta/io/source_info.hpp"
+#include "smeta/io/text_table.hpp"
+
+#include "joint_impl.hpp"
+#include "section_source.hpp"
+
+namespace smeta::align {
+
+namespace {
+
+constexpr std::int64_t kBlockRows = 4096;
+
+/// Rows that have a place, and their places.
+struct PlacedRows {
+    std::vector<std::int64_t> rows;
+    core::MatrixD points;
+};
+
+PlacedRows placed(const detail::KeptModality& modality) {
+    PlacedRows result;
+    result.points.resize(modality.points.rows(), 2);
+    for (Eigen::Index r = 0; r < modality.points.rows(); ++r) {
+        if (!modality.points.row(r).allFinite()) continue;
+        result.points.row(static_cast<Eigen::Index>(result.rows.size())) = modality.points.row(r);
+        result.rows.push_back(r);
+    }
+    result.points.conservativeResize(static_cast<Eigen::Index>(result.rows.size()), 2);
+    return result;
+}
+
+SectionRaster section(const std::string& sample, const detail::SectionSource& source,
+                      const io::MuData& qc, const std::string& modality) {
+    const detail::KeptModality kept =
+        detail::keep(modality, *source.tables.find(modality), *qc.find(modality),
+                     source.readers.at(modality));
+    const PlacedRows rows = placed(kept);
+    const RasterOptions options;
+    SectionRaster raster = rasterise(
+        rows.points, options, fmt::format("align: sample '{}', modality {}", sample, modality));
+    SectionContent content(raster, rows.points, static_cast<std::int32_t>(kept.var.rows()),
+                           options);
+    const auto read = [&](const auto& take) {
+        for (std::size_t first = 0; first < rows.rows.size(); first += kBlockRows) {
+            const auto last = std::min(rows.rows.size(), first + kBlockRows);
+            const core::CountsCsr block = kept.values(
+                {rows.rows.begin() + static_cast<std::ptrdiff_t>(first),
+                 rows.rows.begin() + static_cast<std::ptrdiff_t>(last)});
+            take(static_cast<std::int64_t>(first), block.view());
+        }
+    };
+    read([&](std::int64_t, const core::CsrView& block) { content.measure(block); });
+    read([&](std::int64_t first, const core::CsrView& block) { content.add(first, block); });
+    content.finish();
+    return raster;
+}
+
+Landmarks read_landmarks(const std::string& path, const std::string& sample) {
+    if (path.empty()) return {};
+    const io::TextColumns table = io::read_text_columns(path);
+    const std::array<std::size_t, 4> columns{table.column("sm_x"), table.column("sm_y"),
+                                             table.column("st_x"), table.column("st_y")};
+    const auto name = std::find(table.header.begin(), table.header.end(), "sample");
+    std::vector<std::array<double, 4>> found;
+    for (std::size_t r = 0; r < table.rows.size(); ++r) {
+        if (name != table.header.end() && table.rows[r][name - table.header.begin()] != sample)
+            continue;
+        std::array<double, 4> row{};
+        for (int c = 0; c < 4; ++c)
+            row[c] = io::require_number(table.rows[r][columns[c]], path,
+                                        static_cast<std::int64_t>(r) + 2,
+                                        table.header[columns[c]]);
+        found.push_back(row);
+    }
+    const auto n = static_cast<Eigen::Index>(found.size());
+    Landmarks landmarks{core::MatrixD(n, 2), core::MatrixD(n, 2)};
+    for (Eigen::Index r = 0; r < n; ++r) {
+        landmarks.sm.row(r) << found[r][0], found[r][1];
+        landmarks.st.row(r) << found[r][2], found[r][3];
+    }
+    return landmarks;
+}
+
+FitOptions fit_options(const AlignConfig& config, const std::string& sample) {
+    FitOptions options;
+    options.deformation = config.deformation == AlignDeformation::Affine
+                              ? Deformation::Affine
+                              : Deformation::Diffeomorphic;
+    options.candidates = config.candidates;
+    if (config.mirror != AlignMirror::Auto)
+        options.mirror = config.mirror == AlignMirror::Yes ? Mirror::Yes : Mirror::No;
+    options.rotation = config.rotation;
+    options.landmarks = read_landmarks(config.landmarks, sample);
+    return options;
+}
+
+}  // namespace
+
+Alignment fit_alignment(const atlas::ShardedAtlas& atlas, const std::string& sample,
+                        const AlignConfig& config) {
+    if (atlas.key(sample, atlas::kQc).empty())
+        throw core::ConfigError(
+            fmt::format("align.method = fit: sample '{}' has not been through quality control; "
+                        "run smeta qc first",
+                        sample));
+    const detail::SectionSource source =
+        detail::open_section(atlas.stage_file(sample, atlas::kRaw).string());
+    const io::MuData qc = io::read_h5mu(atlas.stage_file(sample, atlas::kQc).string());
+    const FitOptions options = fit_options(config, sample);
+    const SectionRaster sm = section(sample, source, qc, "sm");
+    const SectionRaster st = section(sample, source, qc, "st");
+    Alignment alignment;
+    alignment.method = "fit";
+    alignment.from_unit = io::unit(*source.tables.find("sm"));
+    alignment.to_unit = io::unit(*source.tables.find("st"));
+    alignment.fit = fit_sections(sm, st, options);
+    alignment.transform = std::move(alignment.fit->transform);
+    alignment.fit->transform = {};
+    return alignment;
+}
+
+}  // namespace smeta::align

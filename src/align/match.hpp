@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include <Eigen/Core>
+
+#include "smeta/align/section_raster.hpp"
+
+#include "canonical_pairs.hpp"
+
+namespace smeta::align::detail {
+
+/// Points, n by 2.
+using Points = Eigen::Matrix<double, Eigen::Dynamic, 2, Eigen::RowMajor>;
+
+/// The map x -> linear x + shift of the normalised frames.
+struct Pose {
+    // Unaligned: the buffers of std::stable_sort are so, too.
+    Eigen::Matrix<double, 2, 2, Eigen::DontAlign> linear = Eigen::Matrix2d::Identity();
+    Eigen::Matrix<double, 2, 1, Eigen::DontAlign> shift = Eigen::Vector2d::Zero();
+
+    Points operator()(const Points& points) const {
+        return (points * linear.transpose()).rowwise() + shift.transpose();
+    }
+};
+
+/// How well two sections lie on each other.
+struct MatchScore {
+    double overlap = 0;      ///< intersection over union of the two tissues
+    double information = 0;  ///< of the content, nats a place (canonical correlations)
+    double coverage = 0;     ///< share of the smaller tissue that lies on the other
+};
+
+/// Landmarks that correspond, normalised frames.
+struct LandmarkPairs {
+    Points sm;
+    Points st;
+};
+
+struct MatchWeights {
+    double outline_width = 0.05;  ///< differences of distances above it hardly count
+    double outline = 1;
+    double content = 1;
+    double landmarks = 0;  ///< 1 / variance, normalised frames
+};
+
+/// The two sections in normalised frames, (x - centre) / length of each, and the disagreement of
+/// SM places moved to ST, with its gradient. Places are the cells of the SM raster in and around
+/// the tissue. Terms: differences of the distances to the two outlines (robust: Geman and McClure),
+/// minus the log likelihood ratio of the canonical pairs against independence, landmarks. In nats.
+class Match {
+  public:
+    Match(const SectionRaster& sm, const SectionRaster& st);
+
+    const Points& places() const { return places_; }
+    void set_landmarks(LandmarkPairs landmarks) { landmarks_ = std::move(landmarks); }
+    const LandmarkPairs& landmarks() const { return landmarks_; }
+    MatchWeights weights;
+
+    bool has_content() const { return sm_channels_.cols() > 0 && st_.channels.cols() > 0; }
+    /// Canonical pairs of the content at these positions of the places; what `value` compares.
+    void pair_content(const Points& moved);
+    /// `scale`: of lengths of the SM frame in the ST frame.
+    double value(const Points& moved, double scale, Points& gradient) const;
+    double landmark_value(const Points& moved, Points& gradient) const;
+    /// At places moved so; `determinant`: area of a place in the ST frame over that in the SM frame.
+    /// `moved`: every `stride`-th place.
+    MatchScore score(const Points& moved, double determinant, std::int64_t stride = 1) const;
+    /// Every `stride`-th place.
+    Points places(std::int64_t stride) const;
+
+    const SectionRaster& sm() const { return sm_; }
+    const SectionRaster& st() const { return st_; }
+    Points to_sm(const core::MatrixD& points) const;
+    Points to_st(const core::MatrixD& points) const;
+
+  private:
+    struct Cell {
+        std::int64_t corner = -1;
+        double a = 0;
+        double b = 0;
+    };
+    std::optional<Cell> find(double x, double y) const;
+    MatchedMoments moments(const Points& moved, std::int64_t stride, double& overlap) const;
+
+    const SectionRaster& sm_;
+    const SectionRaster& st_;
+    Points places_;
+    std::vector<float> sm_distance_;
+    std::vector<float> sm_weight_;
+    core::MatrixF sm_channels_;
+    std::int64_t inside_ = 0;  ///< places in the tissue
+    std::int64_t band_ = 0;    ///< places near the outline
+    double evidence_ = 1;      ///< independent places of the content
+    double outline_evidence_ = 1;
+    // ST frame, normalised
+    double x0_ = 0;
+    double y0_ = 0;
+    double cell_ = 1;
+    core::MatrixF layers_;  ///< of the ST raster: distance, weight, canonical channels
+    core::MatrixF sm_pairs_;
+    Eigen::VectorXd correlation_;
+    LandmarkPairs landmarks_;
+};
+
+}  // namespace smeta::align::detail

@@ -1,0 +1,177 @@
+#include "smeta/report/alignment_figure.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "smeta/core/error.hpp"
+#include "smeta/core/matrix.hpp"
+#include "smeta/io/anndata.hpp"
+#include "smeta/io/atomic_file.hpp"
+
+#include "svg.hpp"
+
+namespace smeta::report {
+
+namespace {
+
+constexpr double kPanel = 200;
+constexpr double kGap = 14;
+constexpr double kTitle = 44;
+constexpr double kLabel = 34;
+constexpr int kColumns = 4;
+constexpr std::string_view kStColour = "#3b6fb6";
+constexpr std::string_view kSmColour = "#c2410c";
+
+using Map = std::array<double, 6>;  // 2 x 3, row by row
+
+struct DrawnCandidate {
+    Map map{};
+    double overlap = 0;
+    double confidence = 0;
+};
+
+struct AlignmentDrawing {
+    core::MatrixD st;
+    core::MatrixD sm;
+    core::MatrixD fitted;
+    std::vector<DrawnCandidate> candidates;
+    bool ambiguous = false;
+};
+
+template <class T>
+const T& at(const io::UnsDict& parent, const std::string& key, const std::string& file) {
+    const auto found = parent.find(key);
+    const T* value = found == parent.end() ? nullptr : std::get_if<T>(&found->second.value);
+    if (value == nullptr)
+        throw core::FormatError({file, "uns/smeta/align/" + key, "part of a fitted alignment",
+                                 "something else", "run smeta align again"});
+    return *value;
+}
+
+core::MatrixD segments(const io::UnsDict& parent, const std::string& key, const std::string& file) {
+    const auto& values = at<io::NdArray<double>>(parent, key, file);
+    return Eigen::Map<const core::MatrixD>(values.values.data(),
+                                           static_cast<Eigen::Index>(values.values.size() / 4), 4);
+}
+
+std::optional<AlignmentDrawing> read(const std::filesystem::path& path) {
+    const std::string file = path.string();
+    const io::AnnData data = io::read_h5ad(file);
+    const auto& align = at<io::UnsDict>(at<io::UnsDict>(data.uns, "smeta", file), "align", file);
+    if (!align.contains("candidates")) return std::nullopt;
+    AlignmentDrawing drawing{segments(align, "outline_st", file),
+                             segments(align, "outline_sm", file),
+                             segments(align, "outline_fitted", file),
+                             {},
+                             at<bool>(align, "ambiguous", file)};
+    const auto& all = at<io::UnsDict>(align, "candidates", file);
+    const auto& maps = at<io::NdArray<double>>(all, "transform", file).values;
+    const auto& overlap = at<io::NdArray<double>>(all, "overlap", file).values;
+    const auto& confidence = at<io::NdArray<double>>(all, "confidence", file).values;
+    for (std::size_t k = 0; k < std::min({maps.size() / 6, overlap.size(), confidence.size()});
+         ++k) {
+        DrawnCandidate one{{}, overlap[k], confidence[k]};
+        std::copy_n(maps.begin() + static_cast<std::ptrdiff_t>(6 * k), 6, one.map.begin());
+        drawing.candidates.push_back(one);
+    }
+    return drawing;
+}
+
+core::MatrixD mapped(const core::MatrixD& lines, const Map& map) {
+    core::MatrixD result = lines;
+    for (Eigen::Index r = 0; r < lines.rows(); ++r)
+        for (const int end : {0, 2}) {
+            result(r, end) = map[0] * lines(r, end) + map[1] * lines(r, end + 1) + map[2];
+            result(r, end + 1) = map[3] * lines(r, end) + map[4] * lines(r, end + 1) + map[5];
+        }
+    return result;
+}
+
+/// Bounding box: low x, low y, high x, high y.
+std::array<double, 4> bounds(const core::MatrixD& lines) {
+    const Eigen::RowVectorXd low = lines.colwise().minCoeff();
+    const Eigen::RowVectorXd high = lines.colwise().maxCoeff();
+    return {std::min(low[0], low[2]), std::min(low[1], low[3]), std::max(high[0], high[2]),
+            std::max(high[1], high[3])};
+}
+
+/// SM on the centre of ST, as large, not turned.
+core::MatrixD before(const AlignmentDrawing& drawing) {
+    const auto st = bounds(drawing.st);
+    const auto sm = bounds(drawing.sm);
+    const double scale = std::hypot(st[2] - st[0], st[3] - st[1]) /
+                         std::max(1e-300, std::hypot(sm[2] - sm[0], sm[3] - sm[1]));
+    return mapped(drawing.sm, {scale, 0, 0.5 * (st[0] + st[2] - scale * (sm[0] + sm[2])), 0, scale,
+                               0.5 * (st[1] + st[3] - scale * (sm[1] + sm[3]))});
+}
+
+class Panels {
+  public:
+    Panels(Svg& svg, const AlignmentDrawing& drawing) : svg_(svg), drawing_(drawing) {
+        const auto box = bounds(drawing.st);
+        const double side = 1.25 * std::max(box[2] - box[0], box[3] - box[1]);
+        scale_ = kPanel / std::max(side, 1e-300);
+        left_ = 0.5 * (box[0] + box[2] - side);
+        top_ = 0.5 * (box[1] + box[3] - side);
+    }
+    void draw(const core::MatrixD& sm, const std::string& label) {
+        const double x = kGap + (count_ % kColumns) * (kPanel + kGap);
+        const double y = kTitle + (count_ / kColumns) * (kPanel + kLabel);
+        lines(drawing_.st, x, y, kStColour);
+        lines(sm, x, y, kSmColour);
+        svg_.text(x + kPanel / 2, y + kPanel + 16, label, {.anchor = Anchor::Middle});
+        ++count_;
+    }
+    double height() const {
+        return kTitle + static_cast<double>((count_ + kColumns - 1) / kColumns) *
+                            (kPanel + kLabel);
+    }
+
+  private:
+    void lines(const core::MatrixD& all, double x, double y, std::string_view colour) {
+        const auto inside = [&](double u) { return std::clamp(u, 0.0, kPanel); };
+        for (Eigen::Index r = 0; r < all.rows(); ++r)
+            svg_.line({x + inside(scale_ * (all(r, 0) - left_)),
+                       y + inside(scale_ * (all(r, 1) - top_))},
+                      {x + inside(scale_ * (all(r, 2) - left_)),
+                       y + inside(scale_ * (all(r, 3) - top_))},
+                      colour, 1.2);
+    }
+
+    Svg& svg_;
+    const AlignmentDrawing& drawing_;
+    double scale_ = 1;
+    double left_ = 0;
+    double top_ = 0;
+    int count_ = 0;
+};
+
+}  // namespace
+
+bool write_alignment_figure(const std::filesystem::path& stage_file, const std::string& sample,
+                            const std::filesystem::path& out) {
+    const std::optional<AlignmentDrawing> drawing = read(stage_file);
+    if (!drawing) return false;
+    Svg svg("alignment", kGap + kColumns * (kPanel + kGap), 100, "Alignment of " + sample,
+            "Outlines of the spots' section and of the imaging section laid on it");
+    svg.text(kGap, 20, sample + (drawing->ambiguous ? ": ambiguous" : ""),
+             {.size = 14});
+    svg.text(kGap, 36, "spots", {.colour = kStColour});
+    svg.text(kGap + 50, 36, "imaging", {.colour = kSmColour});
+    Panels panels(svg, *drawing);
+    panels.draw(before(*drawing), "before");
+    panels.draw(drawing->fitted, "after the fit");
+    for (std::size_t k = 0; k < drawing->candidates.size(); ++k) {
+        const DrawnCandidate& one = drawing->candidates[k];
+        panels.draw(mapped(drawing->sm, one.map),
+                    fmt::format("pose {}: confidence {:.2f}, overlap {:.2f}", k + 1, one.confidence,
+                                one.overlap));
+    }
+    svg.set_height(panels.height());
+    io::write_atomically(out.string(), svg.file());
+    return true;
+}
+
+}  // namespace smeta::report

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "smeta/align/section_raster.hpp"
+
+#include "support/section_pair.hpp"
+
+namespace smeta::test {
+
+/// What became of one simulated pair.
+struct PairOutcome {
+    bool symmetric = false;
+    MissingSide missing = MissingSide::None;
+    bool right = false;  ///< mirror right and turned by less than 20 degrees from the truth
+    bool ambiguous = false;
+    double turn = 0;          ///< degrees from the truth; 180 when mirrored
+    double error = 0;         ///< median over SM points in ST's tissue, in the coarser pitch
+    double affine_error = 0;  ///< the same, before the flow
+    double ratio = 0;         ///< pitch of SM over that of ST
+    double distortion = 0;
+    double seconds = 0;
+    std::string note;
+};
+
+/// Tissue and content of a section.
+align::SectionRaster raster_of(const SimulatedSection& section);
+
+PairOutcome fit_pair(std::uint64_t seed);
+
+}  // namespace smeta::test

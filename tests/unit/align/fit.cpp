@@ -1,0 +1,171 @@
+#include "smeta/align/fit.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include "smeta/align/alignment.hpp"
+#include "smeta/core/error.hpp"
+#include "smeta/core/threads.hpp"
+
+#include "support/pair_fit.hpp"
+#include "support/support.hpp"
+
+namespace {
+
+using namespace smeta;
+
+align::SpatialTransform bent() {
+    align::SpatialTransform transform(
+        align::AffineTransform{{0.0, -2.0, 1.5, 0.3}, {100.0, -40.0}});
+    transform.steps = 3;
+    transform.n = 20;
+    transform.x0 = -50;
+    transform.y0 = -50;
+    transform.cell = 10;
+    transform.velocity.resize(3 * 20 * 20 * 2);
+    for (std::size_t c = 0; c < transform.velocity.size(); ++c)
+        transform.velocity[c] = 6 * std::sin(0.013 * static_cast<double>(c / 2)) *
+                                std::cos(0.3 * static_cast<double>((c / 2) % 20));
+    return transform;
+}
+
+core::MatrixD places() {
+    core::MatrixD points(40, 2);
+    for (Eigen::Index r = 0; r < 40; ++r)
+        points.row(r) << 2.5 * static_cast<double>(r) - 20, 80 - 1.7 * static_cast<double>(r);
+    return points;
+}
+
+TEST(SpatialTransform, InverseUndoesIt) {
+    const align::SpatialTransform transform = bent();
+    const core::MatrixD there = align::apply(transform, places());
+    EXPECT_GT((there - align::apply(transform.affine, places())).cwiseAbs().maxCoeff(), 1);
+    const core::MatrixD back = align::apply_inverse(transform, there);
+    EXPECT_LT((back - places()).cwiseAbs().maxCoeff(), 1e-5);
+    for (const double d : align::determinants(transform, places())) EXPECT_GT(d, 0);
+}
+
+TEST(SpatialTransform, ComposesWithAnAffineMap) {
+    const align::SpatialTransform transform = bent();
+    const align::AffineTransform second{{0, 1, -1, 0}, {5, 6}};
+    const core::MatrixD once = align::apply(transform, places());
+    const core::MatrixD expected = align::apply(align::SpatialTransform(second), once);
+    const core::MatrixD found = align::apply(align::compose(second, transform), places());
+    EXPECT_LT((found - expected).cwiseAbs().maxCoeff(), 1e-9);
+}
+
+TEST(SpatialTransform, FoldingShowsInTheDeterminant) {
+    align::SpatialTransform transform = bent();
+    for (double& v : transform.velocity) v *= 30;
+    const std::vector<double> all = align::determinants(transform, places());
+    EXPECT_TRUE(std::any_of(all.begin(), all.end(), [](double d) { return d <= 0; }));
+}
+
+TEST(Alignment, FitIsReadAsItWasWritten) {
+    const test::TemporaryFolder folder;
+    align::Alignment alignment{"fit", bent(), "raster", "pixel", align::Fit{}};
+    align::Fit& fit = *alignment.fit;
+    fit.candidates.push_back({{{1, 2, 3, 4}, {5, 6}}, -0.5, 0.9, 0.4, 0.75});
+    fit.candidates.push_back({{{4, 3, 2, 1}, {6, 5}}, -0.7, 0.8, 0.3, 0.25});
+    fit.ambiguous = true;
+    fit.overlap = 0.95;
+    fit.smallest_determinant = 0.7;
+    fit.iterations = 12;
+    fit.outline_sm = core::MatrixD::Random(5, 4);
+    fit.outline_st = core::MatrixD::Random(7, 4);
+    fit.outline_fitted = core::MatrixD::Random(5, 4);
+    align::write_alignment(folder / "f.h5", alignment);
+    const align::Alignment read = align::read_alignment(folder / "f.h5");
+    EXPECT_EQ(read.transform, alignment.transform);
+    ASSERT_TRUE(read.fit);
+    ASSERT_EQ(read.fit->candidates.size(), 2U);
+    EXPECT_EQ(read.fit->candidates[1].affine, fit.candidates[1].affine);
+    EXPECT_EQ(read.fit->candidates[1].confidence, 0.25);
+    EXPECT_TRUE(read.fit->ambiguous);
+    EXPECT_EQ(read.fit->iterations, 12);
+    EXPECT_EQ(read.fit->outline_fitted, fit.outline_fitted);
+}
+
+TEST(Fit, ThreadsChangeNoBit) {
+    const test::SimulatedPair pair = test::simulate_pair(3);
+    const align::SectionRaster sm = test::raster_of(pair.sm);
+    const align::SectionRaster st = test::raster_of(pair.st);
+    core::set_threads(1);
+    const align::Fit one = align::fit_sections(sm, st, {});
+    core::set_threads(3);
+    const align::Fit three = align::fit_sections(sm, st, {});
+    EXPECT_EQ(one.transform, three.transform);
+    EXPECT_EQ(one.candidates.front().score, three.candidates.front().score);
+}
+
+TEST(Fit, OverridesAreObeyed) {
+    const test::SimulatedPair pair = test::simulate_pair(3);
+    const align::SectionRaster sm = test::raster_of(pair.sm);
+    const align::SectionRaster st = test::raster_of(pair.st);
+    align::FitOptions options;
+    options.deformation = align::Deformation::Affine;
+    for (const align::Mirror mirror : {align::Mirror::No, align::Mirror::Yes}) {
+        options.mirror = mirror;
+        for (const align::Candidate& one : align::fit_sections(sm, st, options).candidates) {
+            const auto& a = one.affine.a;
+            EXPECT_EQ(a[0] * a[3] - a[1] * a[2] < 0, mirror == align::Mirror::Yes);
+        }
+    }
+    options.mirror = align::Mirror::No;
+    options.rotation = 120;
+    const auto& a = align::fit_sections(sm, st, options).candidates.front().affine.a;
+    const double degrees = std::atan2(a[2] - a[1], a[0] + a[3]) * 180 / 3.14159265358979;
+    EXPECT_LT(std::abs(std::remainder(degrees - 120, 360.0)), 45);
+}
+
+TEST(Fit, LandmarksReplaceTheSearch) {
+    const test::SimulatedPair pair = test::simulate_pair(3);
+    align::FitOptions options;
+    options.landmarks.sm.resize(4, 2);
+    options.landmarks.st.resize(4, 2);
+    for (Eigen::Index k = 0; k < 4; ++k) {
+        const Eigen::Index row = (2 * k + 1) * pair.sm.points.rows() / 9;
+        options.landmarks.sm.row(k) = pair.sm.points.row(row);
+        options.landmarks.st.row(k) = pair.truth.row(row);
+    }
+    const align::SectionRaster sm = test::raster_of(pair.sm);
+    const align::SectionRaster st = test::raster_of(pair.st);
+    const align::Fit fit = align::fit_sections(sm, st, options);
+    EXPECT_EQ(fit.candidates.size(), 1U);
+    const core::MatrixD moved = align::apply(fit.transform, options.landmarks.sm);
+    EXPECT_LT((moved - options.landmarks.st).rowwise().norm().mean(), pair.coarser_pitch);
+    options.landmarks.st.conservativeResize(3, 2);
+    EXPECT_THROW(align::fit_sections(sm, st, options), core::ConfigError);
+}
+
+/// Thirty of the seeds whose shares docs/alignment.md states for three hundred.
+TEST(Fit, SimulatedPairs) {
+    int wrong_unflagged = 0;
+    int wrong_complete = 0;
+    int complete = 0;
+    int flagged = 0;
+    std::vector<double> errors;
+    for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+        const test::PairOutcome o = test::fit_pair(seed);
+        if (o.symmetric) {
+            EXPECT_TRUE(o.ambiguous) << "seed " << seed;
+            continue;
+        }
+        flagged += o.ambiguous;
+        wrong_unflagged += !o.right && !o.ambiguous;
+        if (o.missing != test::MissingSide::None) continue;
+        ++complete;
+        wrong_complete += !o.right;
+        errors.push_back(o.error);
+    }
+    std::nth_element(errors.begin(), errors.begin() + complete / 2, errors.end());
+    EXPECT_GE(complete, 12);
+    EXPECT_EQ(wrong_unflagged, 0);
+    EXPECT_LE(wrong_complete, 0);
+    EXPECT_LE(flagged, 2);
+    EXPECT_LE(errors[complete / 2], 0.5);
+}
+
+}  // namespace
