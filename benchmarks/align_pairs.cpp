@@ -1,4 +1,5 @@
-// Alignment of simulated pairs with a known answer: one line a seed, then the shares that the documentation states.
+// Alignment of simulated pairs with a known answer: one line a seed, then the shares that the
+// documentation states.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -11,6 +12,7 @@
 
 #include "smeta/align/fit.hpp"
 #include "smeta/core/threads.hpp"
+
 #include "support/pair_fit.hpp"
 
 namespace {
@@ -75,15 +77,17 @@ int main(int argc, char** argv) {
     Group symmetric{"symmetric", {}};
     for (std::uint64_t seed = first; seed < first + count; ++seed) {
         const PairOutcome o = smeta::test::fit_pair(seed);
-        (o.symmetric                        ? symmetric
+        (o.symmetric                      ? symmetric
          : o.missing == MissingSide::None ? complete
-                                            : missing)
+                                          : missing)
             .members.push_back(o);
         if (verbose)
-            fmt::print("seed {} {} {} {} {} turn {:.0f} err {:.2f} affine {:.2f} ratio {:.2f} dist {:.3f} s {:.2f} | {}\n", seed,
-                       o.right ? "right" : "WRONG", o.ambiguous ? "flag" : "-",
-                       o.symmetric ? "SYM" : "", static_cast<int>(o.missing), o.turn, o.error, o.affine_error,
-                       o.ratio, o.distortion, o.seconds, o.note);
+            fmt::print(
+                "seed {} {} {} {} {} turn {:.0f} err {:.2f} affine {:.2f} ratio {:.2f} dist {:.3f} "
+                "s {:.2f} | {}\n",
+                seed, o.right ? "right" : "WRONG", o.ambiguous ? "flag" : "-",
+                o.symmetric ? "SYM" : "", static_cast<int>(o.missing), o.turn, o.error,
+                o.affine_error, o.ratio, o.distortion, o.seconds, o.note);
         std::fflush(stdout);
     }
     summarise(complete);

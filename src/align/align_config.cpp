@@ -13,8 +13,9 @@ void bind(core::ConfigTable& table, AlignConfig& config) {
              "before the affine map)")
         .add("align.candidates", config.candidates, "poses that a fit compares and reports",
              core::ConfigRange{1, 100})
-        .add("align.mirror", config.mirror,
-             "whether the imaging section is mirrored (x to -x, before it is turned): auto searches")
+        .add(
+            "align.mirror", config.mirror,
+            "whether the imaging section is mirrored (x to -x, before it is turned): auto searches")
         .add("align.rotation", config.rotation,
              "degrees from x to y by which the imaging section is turned, to 15 degrees; searched "
              "when unset",

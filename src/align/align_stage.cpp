@@ -25,7 +25,7 @@ std::vector<std::string> stage_inputs(const atlas::ShardedAtlas& atlas, const st
     std::vector<std::string> inputs{atlas.key(sample, atlas::kRaw)};
     if (config.method != AlignMethod::Fit) return inputs;
     inputs.push_back(atlas.key(sample, atlas::kQc));
-    if (!config.landmarks.empty()) 
+    if (!config.landmarks.empty())
         inputs.push_back(core::to_hex(io::file_checksum(config.landmarks)));
     return inputs;
 }
@@ -47,9 +47,10 @@ std::string summary(const std::string& sample, const Alignment& alignment) {
             "sections may not belong together",
             sample, fit.overlap);
     if (fit.smallest_determinant <= 0)
-        core::log_warning("align: {}: the fitted map folds the tissue; use "
-                          "align.deformation=affine",
-                          sample);
+        core::log_warning(
+            "align: {}: the fitted map folds the tissue; use "
+            "align.deformation=affine",
+            sample);
     return fmt::format(
         "align: {}: fit (outlines overlap by {:.3f}, confidence {:.2f} among {} poses{}, "
         "determinant {:.6g})",

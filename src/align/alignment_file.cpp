@@ -1,8 +1,7 @@
-#include "smeta/align/alignment.hpp"
-
 #include <algorithm>
 #include <cmath>
 
+#include "smeta/align/alignment.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/io/anndata.hpp"
 
@@ -17,7 +16,9 @@ Numbers matrix(const AffineTransform& map) {
     return {{2, 3}, {a[0], a[1], t[0], a[2], a[3], t[1]}};
 }
 
-AffineTransform affine(const double* v) { return {{v[0], v[1], v[3], v[4]}, {v[2], v[5]}}; }
+AffineTransform affine(const double* v) {
+    return {{v[0], v[1], v[3], v[4]}, {v[2], v[5]}};
+}
 
 Numbers table(const core::MatrixD& values) {
     return {{values.rows(), values.cols()}, {values.data(), values.data() + values.size()}};
@@ -143,8 +144,7 @@ Fit read_fit(const Reader& reader, const io::UnsDict& align) {
     const Numbers& confidence = reader.numbers(all, "confidence", {n});
     for (std::int64_t k = 0; k < n; ++k)
         fit.candidates.push_back({affine(maps.values.data() + 6 * k), score.values[k],
-                                  overlap.values[k], information.values[k],
-                                  confidence.values[k]});
+                                  overlap.values[k], information.values[k], confidence.values[k]});
     fit.ambiguous = reader.at<bool>(align, "ambiguous", "true or false");
     fit.overlap = reader.at<double>(align, "overlap", "a number");
     fit.smallest_determinant = reader.at<double>(align, "smallest_determinant", "a number");

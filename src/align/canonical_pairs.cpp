@@ -10,7 +10,7 @@ namespace smeta::align::detail {
 
 namespace {
 
-constexpr double kRidge = 0.02;             // of the mean variance of the channels
+constexpr double kRidge = 0.02;  // of the mean variance of the channels
 constexpr double kLargestCorrelation = 0.97;
 
 }  // namespace

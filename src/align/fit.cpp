@@ -21,14 +21,13 @@ namespace {
 constexpr double kOtherOrientation = 25;  // degrees
 constexpr double kSameOrientation = 12;   // degrees
 constexpr double kAmbiguous = 0.08;       // nats a place between the best two
-constexpr double kLandmarkError = 0.01;    // lengths of the ST tissue
+constexpr double kLandmarkError = 0.01;   // lengths of the ST tissue
 
 /// From normalised frames to those of the points.
 AffineTransform in_units(const detail::Pose& pose, const SectionRaster& sm,
                          const SectionRaster& st) {
     const Eigen::Matrix2d a = pose.linear * (st.length / sm.length);
-    const Eigen::Vector2d t = Eigen::Vector2d(st.centre[0], st.centre[1]) +
-                              pose.shift * st.length -
+    const Eigen::Vector2d t = Eigen::Vector2d(st.centre[0], st.centre[1]) + pose.shift * st.length -
                               a * Eigen::Vector2d(sm.centre[0], sm.centre[1]);
     return {{a(0, 0), a(0, 1), a(1, 0), a(1, 1)}, {t[0], t[1]}};
 }
@@ -55,8 +54,8 @@ double smallest_determinant(const SpatialTransform& transform, const SectionRast
         places.push_back(sm.grid.y(c / sm.grid.nx));
     }
     const std::vector<double> all = determinants(
-        transform, Eigen::Map<core::MatrixD>(places.data(),
-                                             static_cast<Eigen::Index>(places.size() / 2), 2));
+        transform,
+        Eigen::Map<core::MatrixD>(places.data(), static_cast<Eigen::Index>(places.size() / 2), 2));
     double least = 1e300;
     for (const double d : all) least = std::min(least, d / determinant(transform.affine));
     return least;
@@ -116,10 +115,9 @@ void rank(Fit& fit, const std::vector<detail::ScoredPose>& poses, const SectionR
         fit.candidates.push_back({in_units(pose.pose, sm, st), pose.score, pose.match.overlap,
                                   pose.match.information, std::exp(-behind / kAmbiguous)});
         sum += fit.candidates.back().confidence;
-        fit.ambiguous =
-            fit.ambiguous ||
-            (behind < kAmbiguous &&
-             detail::pose_difference(pose.pose, poses.front().pose) > kOtherOrientation);
+        fit.ambiguous = fit.ambiguous || (behind < kAmbiguous &&
+                                          detail::pose_difference(pose.pose, poses.front().pose) >
+                                              kOtherOrientation);
     }
     for (Candidate& candidate : fit.candidates) candidate.confidence /= sum;
 }

@@ -38,9 +38,8 @@ PlacedRows placed(const detail::KeptModality& modality) {
 
 SectionRaster section(const std::string& sample, const detail::SectionSource& source,
                       const io::MuData& qc, const std::string& modality) {
-    const detail::KeptModality kept =
-        detail::keep(modality, *source.tables.find(modality), *qc.find(modality),
-                     source.readers.at(modality));
+    const detail::KeptModality kept = detail::keep(modality, *source.tables.find(modality),
+                                                   *qc.find(modality), source.readers.at(modality));
     const PlacedRows rows = placed(kept);
     const RasterOptions options;
     SectionRaster raster = rasterise(
@@ -50,9 +49,9 @@ SectionRaster section(const std::string& sample, const detail::SectionSource& so
     const auto read = [&](const auto& take) {
         for (std::size_t first = 0; first < rows.rows.size(); first += kBlockRows) {
             const auto last = std::min(rows.rows.size(), first + kBlockRows);
-            const core::CountsCsr block = kept.values(
-                {rows.rows.begin() + static_cast<std::ptrdiff_t>(first),
-                 rows.rows.begin() + static_cast<std::ptrdiff_t>(last)});
+            const core::CountsCsr block =
+                kept.values({rows.rows.begin() + static_cast<std::ptrdiff_t>(first),
+                             rows.rows.begin() + static_cast<std::ptrdiff_t>(last)});
             take(static_cast<std::int64_t>(first), block.view());
         }
     };
@@ -75,8 +74,7 @@ Landmarks read_landmarks(const std::string& path, const std::string& sample) {
         std::array<double, 4> row{};
         for (int c = 0; c < 4; ++c)
             row[c] = io::require_number(table.rows[r][columns[c]], path,
-                                        static_cast<std::int64_t>(r) + 2,
-                                        table.header[columns[c]]);
+                                        static_cast<std::int64_t>(r) + 2, table.header[columns[c]]);
         found.push_back(row);
     }
     const auto n = static_cast<Eigen::Index>(found.size());

@@ -47,16 +47,19 @@ std::vector<Points> VelocityFlow::trace(const Points& points) const {
         for (Eigen::Index r = 0; r < next.rows(); ++r) {
             const Corner c = corner(*this, next(r, 0), next(r, 1));
             for (int d = 0; d < 2; ++d)
-                next(r, d) += ((1 - c.b) * ((1 - c.a) * field[c.at[0] + d] + c.a * field[c.at[1] + d]) +
-                               c.b * ((1 - c.a) * field[c.at[2] + d] + c.a * field[c.at[3] + d])) /
-                              static_cast<double>(steps);
+                next(r, d) +=
+                    ((1 - c.b) * ((1 - c.a) * field[c.at[0] + d] + c.a * field[c.at[1] + d]) +
+                     c.b * ((1 - c.a) * field[c.at[2] + d] + c.a * field[c.at[3] + d])) /
+                    static_cast<double>(steps);
         }
         places.push_back(std::move(next));
     }
     return places;
 }
 
-Points VelocityFlow::operator()(const Points& points) const { return trace(points).back(); }
+Points VelocityFlow::operator()(const Points& points) const {
+    return trace(points).back();
+}
 
 void VelocityFlow::pull_back(const std::vector<Points>& trace, Points gradient,
                              std::vector<double>& velocity_gradient) const {

@@ -9,8 +9,8 @@
 namespace smeta::align::detail {
 
 /// A diffeomorphism as the flow of `steps` velocity fields on a periodic n by n grid, one after
-/// another: p <- p + v_t(p) / steps, bilinear (SpatialMETA's phi, STalign's LDDMM with Euler steps).
-/// Velocities: index ((t * n + j) * n + i) * 2 + component. No fields: the identity.
+/// another: p <- p + v_t(p) / steps, bilinear (SpatialMETA's phi, STalign's LDDMM with Euler
+/// steps). Velocities: index ((t * n + j) * n + i) * 2 + component. No fields: the identity.
 struct VelocityFlow {
     std::int64_t steps = 0;
     std::int64_t n = 0;

@@ -9,8 +9,8 @@ namespace smeta::align::detail {
 
 enum class Direction { Forward, Inverse };
 
-/// Two-dimensional Fourier transform of n by n values, single precision (Eigen's FFT). Not shared by
-/// threads.
+/// Two-dimensional Fourier transform of n by n values, single precision (Eigen's FFT). Not shared
+/// by threads.
 class Fourier {
   public:
     explicit Fourier(std::int64_t n);

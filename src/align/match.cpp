@@ -9,11 +9,13 @@ namespace smeta::align::detail {
 
 namespace {
 
-constexpr double kBand = 0.1;        // distances are compared up to here
+constexpr double kBand = 0.1;  // distances are compared up to here
 constexpr std::int64_t kMostPlaces = 6000;
-constexpr double kMostChannel = 3;   // canonical values count up to here
+constexpr double kMostChannel = 3;  // canonical values count up to here
 
-double clip(double value) { return std::clamp(value, -kBand, kBand); }
+double clip(double value) {
+    return std::clamp(value, -kBand, kBand);
+}
 
 /// 1 inside, 0 outside, linear over a few cells.
 double soft(double distance, double width) {
@@ -90,8 +92,8 @@ MatchedMoments Match::moments(const Points& moved, std::int64_t stride, double& 
         ++inside;
         const auto found = find(moved(m, 0), moved(m, 1));
         if (!found) continue;
-        const std::int64_t c = found->corner + (found->a >= 0.5 ? 1 : 0) +
-                               (found->b >= 0.5 ? st_.grid.nx : 0);
+        const std::int64_t c =
+            found->corner + (found->a >= 0.5 ? 1 : 0) + (found->b >= 0.5 ? st_.grid.nx : 0);
         if (st_.distance[c] <= 0) continue;
         overlap += 1;
         if (has_content()) sums.add(sm_channels_.row(r).data(), st_.channels.row(c).data(), 1.0);
@@ -114,8 +116,10 @@ void Match::pair_content(const Points& moved) {
         return values.cwiseMax(-static_cast<float>(kMostChannel))
             .cwiseMin(static_cast<float>(kMostChannel));
     };
-    const core::MatrixF x = (sm_channels_.rowwise() - pairs.x_mean.transpose().cast<float>()) * x_map;
-    const core::MatrixF y = (st_.channels.rowwise() - pairs.y_mean.transpose().cast<float>()) * y_map;
+    const core::MatrixF x =
+        (sm_channels_.rowwise() - pairs.x_mean.transpose().cast<float>()) * x_map;
+    const core::MatrixF y =
+        (st_.channels.rowwise() - pairs.y_mean.transpose().cast<float>()) * y_map;
     sm_pairs_ = limited(x);
     layers_.conservativeResize(Eigen::NoChange, 2 + count);
     layers_.rightCols(count) = limited(y);
@@ -146,8 +150,7 @@ double Match::value(const Points& moved, double scale, Points& gradient) const {
         const float* v01 = layers_.row(corner + st_.grid.nx).data();
         const float* v11 = layers_.row(corner + st_.grid.nx + 1).data();
         const auto at = [&](Eigen::Index k) {
-            return (1 - b) * ((1 - a) * v00[k] + a * v10[k]) +
-                   b * ((1 - a) * v01[k] + a * v11[k]);
+            return (1 - b) * ((1 - a) * v00[k] + a * v10[k]) + b * ((1 - a) * v01[k] + a * v11[k]);
         };
         const auto dx = [&](Eigen::Index k) {
             return ((1 - b) * (v10[k] - v00[k]) + b * (v11[k] - v01[k])) / cell_;

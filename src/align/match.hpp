@@ -65,8 +65,8 @@ class Match {
     /// `scale`: of lengths of the SM frame in the ST frame.
     double value(const Points& moved, double scale, Points& gradient) const;
     double landmark_value(const Points& moved, Points& gradient) const;
-    /// At places moved so; `determinant`: area of a place in the ST frame over that in the SM frame.
-    /// `moved`: every `stride`-th place.
+    /// At places moved so; `determinant`: area of a place in the ST frame over that in the SM
+    /// frame. `moved`: every `stride`-th place.
     MatchScore score(const Points& moved, double determinant, std::int64_t stride = 1) const;
     /// Every `stride`-th place.
     Points places(std::int64_t stride) const;

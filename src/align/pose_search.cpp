@@ -1,6 +1,7 @@
 #include "pose_search.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numbers>
 
@@ -181,9 +182,8 @@ std::vector<ScoredPose> search_poses(const Match& match, const FitOptions& optio
 #pragma omp for schedule(dynamic, 4)
         for (std::size_t t = 0; t < trials.size(); ++t) found[t] = search.best(trials[t]);
     }
-    std::stable_sort(found.begin(), found.end(), [](const ScoredPose& a, const ScoredPose& b) {
-        return a.score > b.score;
-    });
+    std::stable_sort(found.begin(), found.end(),
+                     [](const ScoredPose& a, const ScoredPose& b) { return a.score > b.score; });
     constexpr double kSame = 14;  // degrees
     std::vector<ScoredPose> chosen;
     for (const ScoredPose& pose : found) {

@@ -100,8 +100,7 @@ ScoredPose refine_pose(Match match, const ScoredPose& start) {
     }
     ScoredPose refined;
     refined.pose = pose_of(x.data());
-    refined.match =
-        match.score(refined.pose(match.places()), refined.pose.linear.determinant());
+    refined.match = match.score(refined.pose(match.places()), refined.pose.linear.determinant());
     refined.score = pose_score(refined.match);
     return refined;
 }
@@ -157,17 +156,15 @@ Registration register_flow(Match match, const Pose& start, const FlowOptions& op
         const Pose pose = pose_of(x.data() + fields);
         match.pair_content(pose(flow(places)));
         const double scale = std::sqrt(std::abs(pose.linear.determinant()));
-        const LbfgsResult step =
-            minimise([&](const Eigen::VectorXd& at,
-                         Eigen::VectorXd& g) { return value(at, g, scale); },
-                     x, {.iterations = options.iterations, .first_step = 0.5});
+        const LbfgsResult step = minimise(
+            [&](const Eigen::VectorXd& at, Eigen::VectorXd& g) { return value(at, g, scale); }, x,
+            {.iterations = options.iterations, .first_step = 0.5});
         result.iterations += step.iterations;
         result.converged = step.converged;
     }
     spread(x.data());
     result.pose = pose_of(x.data() + fields);
-    result.match =
-        match.score(result.pose(flow(places)), result.pose.linear.determinant());
+    result.match = match.score(result.pose(flow(places)), result.pose.linear.determinant());
     return result;
 }
 

@@ -6,14 +6,14 @@
 
 namespace smeta::align::detail {
 
-/// Improves a pose: L-BFGS on the four entries of the linear part and the shift, rounds of which the
-/// outline's tolerance shrinks and the content is paired anew.
+/// Improves a pose: L-BFGS on the four entries of the linear part and the shift, rounds of which
+/// the outline's tolerance shrinks and the content is paired anew.
 ScoredPose refine_pose(Match match, const ScoredPose& start);
 
 struct FlowOptions {
     std::int64_t grid = 48;
     std::int64_t steps = 4;
-    double width = 0.12;   ///< a of the smoother, lengths of the SM tissue
+    double width = 0.12;     ///< a of the smoother, lengths of the SM tissue
     double stiffness = 250;  ///< of the regulariser
     std::int64_t rounds = 3;
     std::int64_t iterations = 60;  ///< of each round

@@ -10,7 +10,7 @@ namespace smeta::align {
 
 namespace {
 
-constexpr double kBlur = 0.7;           // of the pitch
+constexpr double kBlur = 0.7;            // of the pitch
 constexpr double kLeastVariance = 0.01;  // of the first channel's
 constexpr std::uint64_t kPcaSeed = 1;
 
@@ -33,8 +33,8 @@ core::MatrixF blur(const core::MatrixF& values, const RasterGrid& grid, double s
         core::MatrixF to = core::MatrixF::Zero(from.rows(), from.cols());
         for (std::int64_t c = 0; c < grid.size(); ++c) {
             const std::int64_t place = (c / stride) % along;
-            for (std::int64_t k = std::max(-reach, -place);
-                 k <= std::min(reach, along - 1 - place); ++k)
+            for (std::int64_t k = std::max(-reach, -place); k <= std::min(reach, along - 1 - place);
+                 ++k)
                 to.row(c) += kernel[k + reach] * from.row(c + k * stride);
         }
         return to;
@@ -147,10 +147,9 @@ void SectionContent::finish() {
     core::MatrixF loadings = centred.transpose() * scores;
     const double unit = std::sqrt(found.variance[0]);
     for (std::int64_t k = 0; k < count; ++k)
-        loadings.col(k) /= static_cast<float>(found.variance[k] *
-                                              static_cast<double>(cells.size() - 1) * unit);
-    for (const std::int64_t c : known)
-        raster_.channels.row(c) = (values.row(c) - mean) * loadings;
+        loadings.col(k) /=
+            static_cast<float>(found.variance[k] * static_cast<double>(cells.size() - 1) * unit);
+    for (const std::int64_t c : known) raster_.channels.row(c) = (values.row(c) - mean) * loadings;
 }
 
 }  // namespace smeta::align

@@ -168,7 +168,8 @@ SectionRaster rasterise(const core::MatrixD& points, const RasterOptions& option
     const Spacing space = spacing(points);
     if (!(space.pitch > 0))
         throw core::ConfigError(fmt::format(
-            "{}: most points lie on top of each other: coordinates repeat; check the columns", what));
+            "{}: most points lie on top of each other: coordinates repeat; check the columns",
+            what));
     SectionRaster raster;
     raster.points = points.rows();
     raster.pitch = space.pitch;

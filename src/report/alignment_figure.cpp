@@ -1,7 +1,10 @@
 #include "smeta/report/alignment_figure.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <optional>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -125,19 +128,17 @@ class Panels {
         ++count_;
     }
     double height() const {
-        return kTitle + static_cast<double>((count_ + kColumns - 1) / kColumns) *
-                            (kPanel + kLabel);
+        return kTitle + static_cast<double>((count_ + kColumns - 1) / kColumns) * (kPanel + kLabel);
     }
 
   private:
     void lines(const core::MatrixD& all, double x, double y, std::string_view colour) {
         const auto inside = [&](double u) { return std::clamp(u, 0.0, kPanel); };
         for (Eigen::Index r = 0; r < all.rows(); ++r)
-            svg_.line({x + inside(scale_ * (all(r, 0) - left_)),
-                       y + inside(scale_ * (all(r, 1) - top_))},
-                      {x + inside(scale_ * (all(r, 2) - left_)),
-                       y + inside(scale_ * (all(r, 3) - top_))},
-                      colour, 1.2);
+            svg_.line(
+                {x + inside(scale_ * (all(r, 0) - left_)), y + inside(scale_ * (all(r, 1) - top_))},
+                {x + inside(scale_ * (all(r, 2) - left_)), y + inside(scale_ * (all(r, 3) - top_))},
+                colour, 1.2);
     }
 
     Svg& svg_;
@@ -156,8 +157,7 @@ bool write_alignment_figure(const std::filesystem::path& stage_file, const std::
     if (!drawing) return false;
     Svg svg("alignment", kGap + kColumns * (kPanel + kGap), 100, "Alignment of " + sample,
             "Outlines of the spots' section and of the imaging section laid on it");
-    svg.text(kGap, 20, sample + (drawing->ambiguous ? ": ambiguous" : ""),
-             {.size = 14});
+    svg.text(kGap, 20, sample + (drawing->ambiguous ? ": ambiguous" : ""), {.size = 14});
     svg.text(kGap, 36, "spots", {.colour = kStColour});
     svg.text(kGap + 50, 36, "imaging", {.colour = kSmColour});
     Panels panels(svg, *drawing);

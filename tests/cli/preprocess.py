@@ -68,7 +68,7 @@ def body(smeta, folder):
 
     expect_error(smeta, ["smeta qc"], "reassign", "--atlas", atlas)
     expect_error(smeta, ["S1", "smeta reassign"], "select", "--atlas", atlas, np=2)
-    expect_error(smeta, ["not available"], "align", "--atlas", atlas, "--set", "align.method=fit")
+    expect_error(smeta, ["S1", "smeta qc"], "align", "--atlas", atlas, "--set", "align.method=fit")
     expect_error(smeta, ["S1"], "qc", "--atlas", atlas, "--sample", "S11")
     expect_error(smeta, ["st_min_counts"], "qc", "--atlas", atlas, "--set", "qc.st_min_count=1")
 

@@ -19,8 +19,8 @@ double median_error(const SimulatedPair& pair, const align::SpatialTransform& tr
     std::vector<double> errors;
     for (Eigen::Index r = 0; r < moved.rows(); ++r)
         if (pair.shared[r]) errors.push_back((moved.row(r) - pair.truth.row(r)).norm());
-    std::nth_element(errors.begin(), errors.begin() + static_cast<std::ptrdiff_t>(errors.size() / 2),
-                     errors.end());
+    std::nth_element(errors.begin(),
+                     errors.begin() + static_cast<std::ptrdiff_t>(errors.size() / 2), errors.end());
     return errors[errors.size() / 2] / pair.coarser_pitch;
 }
 
@@ -65,14 +65,17 @@ PairOutcome fit_pair(std::uint64_t seed) {
     affine.affine = fit.candidates.front().affine;
     outcome.error = median_error(pair, fit.transform);
     outcome.affine_error = median_error(pair, affine);
-    outcome.ratio = pair.sm.pitch * std::sqrt(std::abs(pair.linear[0] * pair.linear[3] -
-                                                       pair.linear[1] * pair.linear[2])) /
-                    pair.st.pitch;
-    outcome.note = fmt::format("iou {:.3f} det {:.2f} it {}", fit.overlap, fit.smallest_determinant, fit.iterations);
+    outcome.ratio =
+        pair.sm.pitch *
+        std::sqrt(std::abs(pair.linear[0] * pair.linear[3] - pair.linear[1] * pair.linear[2])) /
+        pair.st.pitch;
+    outcome.note = fmt::format("iou {:.3f} det {:.2f} it {}", fit.overlap, fit.smallest_determinant,
+                               fit.iterations);
     for (std::size_t k = 0; k < std::min<std::size_t>(3, fit.candidates.size()); ++k)
-        outcome.note += fmt::format("; {:.2f} iou {:.2f} inf {:.2f} t {:.0f}", fit.candidates[k].score,
-                                    fit.candidates[k].overlap, fit.candidates[k].information,
-                                    turn(fit.candidates[k].affine.a, pair.linear));
+        outcome.note +=
+            fmt::format("; {:.2f} iou {:.2f} inf {:.2f} t {:.0f}", fit.candidates[k].score,
+                        fit.candidates[k].overlap, fit.candidates[k].information,
+                        turn(fit.candidates[k].affine.a, pair.linear));
     return outcome;
 }
 

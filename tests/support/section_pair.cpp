@@ -17,12 +17,12 @@ constexpr int kPrivate = 2;
 
 class Draws {
   public:
-    Draws(std::uint64_t seed, std::uint64_t use)
-        : philox_(seed, core::DrawPurpose::Test, use) {}
+    Draws(std::uint64_t seed, std::uint64_t use) : philox_(seed, core::DrawPurpose::Test, use) {}
     double uniform(double low, double high) { return low + (high - low) * philox_.uniform(at_++); }
     double normal() { return philox_.normal(at_++); }
     std::int64_t poisson(double mean) {
-        if (mean > 40) return std::max<std::int64_t>(0, std::llround(mean + std::sqrt(mean) * normal()));
+        if (mean > 40)
+            return std::max<std::int64_t>(0, std::llround(mean + std::sqrt(mean) * normal()));
         const double limit = std::exp(-mean);
         std::int64_t k = 0;
         for (double p = uniform(0, 1); p > limit; p *= uniform(0, 1)) ++k;
@@ -51,14 +51,14 @@ struct Pattern {
     double raw(Place p) const {
         double sum = 0;
         for (const Bump& b : bumps)
-            sum += b.height * std::exp(-0.5 * (std::pow(p[0] - b.at[0], 2) + std::pow(p[1] - b.at[1], 2)) /
-                                       (b.width * b.width));
+            sum += b.height *
+                   std::exp(-0.5 * (std::pow(p[0] - b.at[0], 2) + std::pow(p[1] - b.at[1], 2)) /
+                            (b.width * b.width));
         return sum;
     }
     double operator()(Place p) const {
         double value = raw(p);
-        if (mirrored > 0)
-            value += mirrored * (0.5 * (raw(p) + raw({-p[0], p[1]})) - value);
+        if (mirrored > 0) value += mirrored * (0.5 * (raw(p) + raw({-p[0], p[1]})) - value);
         if (radial > 0) value += radial * (std::cos(7 * std::hypot(p[0], p[1]) + phase) - value);
         return value;
     }
@@ -127,7 +127,8 @@ Tissue draw_tissue(std::uint64_t seed) {
                           draws.uniform(0.03, 0.1)};
         if (radial > 0.5) hole.at = {0, 0};
         if (radial > 0.5) hole.height = hole.width;
-        if (mirrored > 0.5) tissue.holes.push_back({{-hole.at[0], hole.at[1]}, hole.width, hole.height});
+        if (mirrored > 0.5)
+            tissue.holes.push_back({{-hole.at[0], hole.at[1]}, hole.width, hole.height});
         tissue.holes.push_back(hole);
     }
     for (int p = 0; p < kShared + 2 * kPrivate; ++p)
@@ -145,7 +146,8 @@ core::MatrixD lattice(double pitch, bool hexagonal, double reach, Pull&& inside)
     for (std::int64_t j = -rows; j <= rows; ++j)
         for (std::int64_t i = -columns; i <= columns; ++i) {
             const double shift = hexagonal && j % 2 != 0 ? 0.5 : 0.0;
-            const Place p{(static_cast<double>(i) + shift) * pitch, static_cast<double>(j) * row_height};
+            const Place p{(static_cast<double>(i) + shift) * pitch,
+                          static_cast<double>(j) * row_height};
             if (!inside(p)) continue;
             found.push_back(p[0]);
             found.push_back(p[1]);
@@ -172,8 +174,8 @@ Distortion draw_distortion(Draws& draws, double most, const Tissue& tissue) {
         for (auto& wave : component) {
             const double angle = draws.uniform(0, 2 * kPi);
             const double frequency = draws.uniform(0.3, 0.9);
-            wave = {frequency * std::cos(angle), frequency * std::sin(angle), draws.uniform(0, 2 * kPi),
-                    draws.uniform(0.3, 1)};
+            wave = {frequency * std::cos(angle), frequency * std::sin(angle),
+                    draws.uniform(0, 2 * kPi), draws.uniform(0.3, 1)};
         }
     distortion.scale = 1;
     Place mean{0, 0};
@@ -212,8 +214,7 @@ core::CountsCsr express(std::uint64_t seed, const Tissue& tissue, const std::vec
                         bool counts) {
     Draws draws(seed, counts ? 10 : 11);
     const int features = counts ? 60 : 40;
-    const core::MatrixD mixture =
-        draw_mixture(draws, features, kShared + (counts ? 0 : kPrivate));
+    const core::MatrixD mixture = draw_mixture(draws, features, kShared + (counts ? 0 : kPrivate));
     std::vector<double> level(features);
     for (double& l : level) l = counts ? draws.uniform(-1, 2) : draws.uniform(2, 6);
     core::CountsCsr values;
@@ -227,9 +228,8 @@ core::CountsCsr express(std::uint64_t seed, const Tissue& tissue, const std::vec
             double log_value = level[f] + depth;
             for (std::size_t k = 0; k < patterns.size(); ++k)
                 log_value += mixture(f, static_cast<Eigen::Index>(k)) * patterns[k];
-            const double value = counts
-                                     ? static_cast<double>(draws.poisson(std::exp(log_value)))
-                                     : std::exp(log_value + 0.5 * draws.normal());
+            const double value = counts ? static_cast<double>(draws.poisson(std::exp(log_value)))
+                                        : std::exp(log_value + 0.5 * draws.normal());
             if (value <= 0) continue;
             columns.push_back(f);
             row.push_back(static_cast<float>(value));

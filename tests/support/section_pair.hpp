@@ -31,11 +31,11 @@ struct SimulatedSection {
 struct SimulatedPair {
     SimulatedSection st;
     SimulatedSection sm;
-    core::MatrixD truth;  ///< of every SM point, in the ST frame
+    core::MatrixD truth;             ///< of every SM point, in the ST frame
     std::array<double, 4> linear{};  ///< ST = linear SM + ..., without the distortion
-    double length = 0;        ///< square root of the tissue's area, ST frame
-    double coarser_pitch = 0; ///< of the two, ST frame
-    double distortion = 0;    ///< largest displacement over length
+    double length = 0;               ///< square root of the tissue's area, ST frame
+    double coarser_pitch = 0;        ///< of the two, ST frame
+    double distortion = 0;           ///< largest displacement over length
     double anisotropy = 1;
     MissingSide missing = MissingSide::None;
     /// By the generator's own rule: turned or mirrored the tissue's outline overlaps itself (IoU

@@ -33,25 +33,28 @@ struct FitOptions {
     Deformation deformation = Deformation::Diffeomorphic;
     std::int64_t candidates = 8;
     Mirror mirror = Mirror::Search;
-    std::optional<double> rotation;  ///< degrees, from x to y, after the mirror; searched when unset
+    std::optional<double>
+        rotation;         ///< degrees, from x to y, after the mirror; searched when unset
     Landmarks landmarks;  ///< three or more not on a line replace the search
 };
 
 struct Fit {
     SpatialTransform transform;
-    std::vector<Candidate> candidates;  ///< best first; the first is the affine part before the flow
-    bool ambiguous = false;  ///< another orientation fits about as well
-    double overlap = 0;      ///< of the outlines after the fit
+    std::vector<Candidate>
+        candidates;                   ///< best first; the first is the affine part before the flow
+    bool ambiguous = false;           ///< another orientation fits about as well
+    double overlap = 0;               ///< of the outlines after the fit
     double smallest_determinant = 0;  ///< over the tissue, relative to that of the affine part
     std::int64_t iterations = 0;
     bool converged = false;
-    core::MatrixD outline_sm;  ///< segments x, y, x, y; SM frame
-    core::MatrixD outline_st;  ///< ST frame
+    core::MatrixD outline_sm;      ///< segments x, y, x, y; SM frame
+    core::MatrixD outline_st;      ///< ST frame
     core::MatrixD outline_fitted;  ///< that of SM in the ST frame, after the fit
 };
 
 /// Lays SM on ST: pose search, affine fit of the best poses, then a diffeomorphism. The rasters may
-/// or may not have channels. ConfigError for landmarks that are not pairs of numbers. A pure function of its arguments, whatever the threads. Local.
+/// or may not have channels. ConfigError for landmarks that are not pairs of numbers. A pure
+/// function of its arguments, whatever the threads. Local.
 Fit fit_sections(const SectionRaster& sm, const SectionRaster& st, const FitOptions& options);
 
 }  // namespace smeta::align

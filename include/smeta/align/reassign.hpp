@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "smeta/align/spatial_transform.hpp"
 #include "smeta/align/align_config.hpp"
+#include "smeta/align/spatial_transform.hpp"
 #include "smeta/atlas/atlas.hpp"
 #include "smeta/comm/comm.hpp"
 #include "smeta/core/matrix.hpp"

@@ -27,9 +27,9 @@ struct RasterGrid {
 /// Lengths are in the unit of the points.
 struct SectionRaster {
     RasterGrid grid;
-    double pitch = 0;   ///< distance of neighbouring points (lattices: exact)
-    double area = 0;    ///< of the tissue
-    double length = 0;  ///< square root of the area
+    double pitch = 0;                    ///< distance of neighbouring points (lattices: exact)
+    double area = 0;                     ///< of the tissue
+    double length = 0;                   ///< square root of the area
     std::array<double, 2> centre{0, 0};  ///< centroid of the tissue
     std::int64_t points = 0;
     /// Signed distance to the outline, positive inside. One value a cell.
@@ -42,7 +42,7 @@ struct SectionRaster {
 };
 
 struct RasterOptions {
-    std::int64_t cells = 80;        ///< along the longer side of the tissue
+    std::int64_t cells = 80;           ///< along the longer side of the tissue
     std::int64_t most_features = 500;  ///< of largest variance, that enter the channels
     std::int32_t channels = 8;
 };
@@ -58,8 +58,8 @@ SectionRaster rasterise(const core::MatrixD& points, const RasterOptions& option
 core::MatrixD outline(const SectionRaster& raster);
 
 /// Gathers the content of a section from its rows in two passes, so that they may be streamed:
-/// first all rows through `measure`, then all through `add`, then `finish`. Rows are scaled to equal
-/// totals and log-transformed; the logarithm of the total is one feature more. Local.
+/// first all rows through `measure`, then all through `add`, then `finish`. Rows are scaled to
+/// equal totals and log-transformed; the logarithm of the total is one feature more. Local.
 class SectionContent {
   public:
     SectionContent(SectionRaster& raster, const core::MatrixD& points, std::int32_t features,

@@ -49,7 +49,8 @@ TEST(Alignment, IsReadAsItWasWritten) {
     EXPECT_EQ(read.transform, kTransform);
     EXPECT_EQ(read.from_unit, "raster");
     EXPECT_EQ(read.to_unit, "pixel");
-    align::write_alignment(folder / "n.h5", {"given", AffineTransform{{NAN, 0, 0, 1}, {0, 0}}, "", "", {}});
+    align::write_alignment(folder / "n.h5",
+                           {"given", AffineTransform{{NAN, 0, 0, 1}, {0, 0}}, "", "", {}});
     EXPECT_THROW(align::read_alignment(folder / "n.h5"), core::FormatError);
     io::write_h5ad((folder / "b.h5").string(), {});
     EXPECT_THROW(align::read_alignment(folder / "b.h5"), core::FormatError);

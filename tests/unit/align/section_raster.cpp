@@ -25,9 +25,8 @@ core::MatrixD lattice(int side, double pitch, Inside&& inside) {
 
 TEST(SectionRaster, DiscHasItsAreaCentreAndOutline) {
     constexpr double kRadius = 300;
-    const core::MatrixD points = lattice(80, 10, [](double x, double y) {
-        return std::hypot(x - 400, y - 350) <= kRadius;
-    });
+    const core::MatrixD points =
+        lattice(80, 10, [](double x, double y) { return std::hypot(x - 400, y - 350) <= kRadius; });
     const align::SectionRaster raster = align::rasterise(points, {}, "disc");
     EXPECT_DOUBLE_EQ(raster.pitch, 10);
     EXPECT_NEAR(raster.area, std::numbers::pi * kRadius * kRadius, 0.04 * raster.area);
@@ -95,8 +94,8 @@ TEST(SectionContent, BlocksOfRowsDoNotMatter) {
         align::SectionContent content(raster, points, values.cols, {});
         for (const bool measure : {true, false})
             for (std::int64_t first = 0; first < values.rows; first += block) {
-                const auto rows = core::row_range(values.view(), first,
-                                                  std::min(values.rows, first + block));
+                const auto rows =
+                    core::row_range(values.view(), first, std::min(values.rows, first + block));
                 measure ? content.measure(rows) : content.add(first, rows);
             }
         content.finish();

@@ -1,0 +1,58 @@
+"""align.method = fit on a simulated study: pixels come to the spots where the truth says, without the transform being given; any number of
+ranks and threads gives the same bytes; a figure; overrides; errors with exit code 2."""
+
+import json
+import statistics
+
+from smeta_cli import check, digests, main
+
+
+def errors_in_spots(smeta, atlas, study, sample, folder):
+    """Distances of all pixels from the truth after --apply, in spot pitches (100 um)."""
+    out = folder / "mapped.tsv"
+    truth = study / f"truth/{sample}.pixels.tsv"
+    smeta.run("align", "--atlas", atlas, "--sample", sample, "--apply", truth, "--out", out)
+    pitch = 100 / json.loads((study / f"truth/{sample}.json").read_text())["microns_per_image_pixel"]
+    lines = [line.split("\t") for line in out.read_text().splitlines()]
+    rows = [dict(zip(lines[0], line)) for line in lines[1:]]
+    return [((float(r["x"]) - float(r["st_x"])) ** 2 + (float(r["y"]) - float(r["st_y"])) ** 2) ** 0.5 / pitch for r in rows]
+
+
+def expect_error(smeta, words, *arguments):
+    _, err = smeta.run(*arguments, expect=2)
+    check(all(word in err for word in words), f"{arguments}: expected {words} in: {err}")
+
+
+def body(smeta, folder):
+    study, atlas = folder / "study", folder / "study/atlas"
+    smeta.run("simulate", "--out", study, "--samples", 2, "--spots", 400, "--genes", 80, "--metabolites", 40, "--domains", 5)
+    smeta.run("ingest", "--study", study / "study.toml")
+    fit = ["--set", "align.method=fit"]
+    expect_error(smeta, ["'S1'", "smeta qc"], "align", "--atlas", atlas, *fit)
+    smeta.run("qc", "--atlas", atlas)
+    _, log = smeta.run("align", "--atlas", atlas, *fit, "--figures", folder / "figures")
+    check("S1: fit" in log and "confidence" in log, log)
+    for sample in ("S1", "S2"):
+        svg = (folder / f"figures/{sample}.align.svg").read_text()
+        check("pose 1: confidence" in svg and "after the fit" in svg, f"{sample}: no figure")
+        middle = statistics.median(errors_in_spots(smeta, atlas, study, sample, folder))
+        check(middle < 1, f"{sample}: half of the pixels are more than {middle:.2f} spots away")
+    done = digests(atlas, ["stages/align/*"])
+    smeta.run("align", "--atlas", atlas, "--set", "align.method=identity")
+    smeta.run("align", "--atlas", atlas, *fit, np=2, threads=2)
+    check(digests(atlas, ["stages/align/*"]).items() >= done.items(), "another number of ranks gives another fit")
+    smeta.run("reassign", "--atlas", atlas)
+
+    header = "sm_x\tsm_y\tst_x\tst_y\n"
+    truth = [line.split("\t") for line in (study / "truth/S1.pixels.tsv").read_text().splitlines()[1:]]
+    marks = folder / "marks.tsv"
+    marks.write_text(header + "".join("\t".join((r[0], r[1], r[3], r[4])) + "\n" for r in truth[:: len(truth) // 6]))
+    smeta.run("align", "--atlas", atlas, "--sample", "S1", *fit, "--set", f"align.landmarks={marks}", "--set", "align.deformation=affine")
+    middle = statistics.median(errors_in_spots(smeta, atlas, study, "S1", folder))
+    check(middle < 1, f"with landmarks half of the pixels are more than {middle:.2f} spots away")
+    marks.write_text(header + "1\t2\tx\t4\n")
+    expect_error(smeta, ["marks.tsv", "st_x"], "align", "--atlas", atlas, *fit, "--set", f"align.landmarks={marks}")
+    expect_error(smeta, ["align.candidates"], "align", "--atlas", atlas, *fit, "--set", "align.candidates=0")
+
+
+main(body)
