@@ -1,0 +1,91 @@
+"""Alignment of real sections with known answers, no landmark given: two MERFISH slices (mean error at 13 landmarks) and a MALDI grid on Visium spots of
+one mouse brain section, from shape alone (overlap of the outlines)."""
+
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+SMETA = sys.argv[1]
+SHARED = pathlib.Path(__file__).resolve().parents[3] / "shared" / "data"
+
+
+def smeta(*arguments):
+    done = subprocess.run([SMETA, *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == 0, f"{arguments}: {done.stderr[-3000:]}"
+    return done.stderr
+
+
+def write_st(path, points, values):
+    lines = ["spot\tx\ty\tdensity"]
+    lines += [f"s{i}\t{x}\t{y}\t{v}" for i, ((x, y), v) in enumerate(zip(points, values))]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def write_sm(path, points, values):
+    lines = ["x,y,100.0"] + [f"{x},{y},{v}" for (x, y), v in zip(points, values)]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def align(folder, *settings):
+    atlas = folder / "atlas"
+    smeta("ingest", "--atlas", atlas, "--sample", "S", "--cohort", "C", "--st", folder / "st.tsv", "--sm", folder / "sm.csv")
+    smeta("qc", "--atlas", atlas)
+    log = smeta("align", "--atlas", atlas, "--set", "align.method=fit", "--figures", folder, *settings)
+    return atlas, log, float(re.search(r"outlines overlap by ([0-9.]+)", log)[1])
+
+
+def merfish_slice(name):
+    """Means over boxes of 4 x 4 raster cells that are not empty, and the landmarks (um)."""
+    data = np.load(SHARED / f"alignment/merfish/Merfish_S2_{name}.npz")
+    image, x, y = data["I"][0], data["x"], data["y"]
+    rows, columns = image.shape[0] // 4, image.shape[1] // 4
+    boxes = image[: 4 * rows, : 4 * columns].reshape(rows, 4, columns, 4).mean((1, 3))
+    xs, ys = x[: 4 * columns].reshape(-1, 4).mean(1), y[: 4 * rows].reshape(-1, 4).mean(1)
+    j, i = np.nonzero(boxes > 0.02)
+    marks = np.load(SHARED / f"alignment/merfish/Merfish_S2_{name}_points.npy", allow_pickle=True).item()["all"]
+    return np.stack([xs[i], ys[j]], 1), np.round(1000 * boxes[j, i]).astype(int), np.array(marks)
+
+
+def check_merfish(folder):
+    folder.mkdir()
+    fixed, fixed_values, fixed_marks = merfish_slice("R2")
+    moving, moving_values, moving_marks = merfish_slice("R3")
+    write_st(folder / "st.tsv", fixed, fixed_values)
+    write_sm(folder / "sm.csv", moving, moving_values)
+    atlas, log, overlap = align(folder)
+    points, out = folder / "points.tsv", folder / "out.tsv"
+    points.write_text("x\ty\n" + "".join(f"{x}\t{y}\n" for x, y in moving_marks))
+    smeta("align", "--atlas", atlas, "--sample", "S", "--apply", points, "--out", out)
+    found = np.loadtxt(out, skiprows=1)
+    error = np.linalg.norm(found - fixed_marks, axis=1)
+    print(f"MERFISH: mean error {error.mean():.0f} um (unaligned {np.linalg.norm(moving_marks - fixed_marks, axis=1).mean():.0f}), "
+          f"overlap {overlap:.3f}\n{log}")
+    assert error.mean() <= 260, error
+
+
+def check_mouse_brain(folder):
+    folder.mkdir()
+    source = SHARED / "sma_mouse_brain/V11L12-038_D1"
+    spots = [line.split(",") for line in (source / "visium/spatial/tissue_positions_list.csv").read_text().splitlines()]
+    spots = np.array([(float(s[5]), float(s[4])) for s in spots if s[1] == "1"])
+    pixels = np.loadtxt(source / "msi/MSI_metadata.csv", delimiter=",", skiprows=1, usecols=(1, 2))
+    write_st(folder / "st.tsv", spots, np.ones(len(spots), int))
+    write_sm(folder / "sm.csv", pixels, np.ones(len(pixels), int))
+    _, log, overlap = align(folder)
+    print(f"mouse brain: overlap {overlap:.3f}\n{log}")
+    assert overlap >= 0.85, overlap
+
+
+def main():
+    if not (SHARED / "alignment/merfish").is_dir():
+        sys.exit(77)
+    with tempfile.TemporaryDirectory() as temporary:
+        check_mouse_brain(pathlib.Path(temporary) / "brain")
+        check_merfish(pathlib.Path(temporary) / "merfish")
+
+
+main()
