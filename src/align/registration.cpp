@@ -12,6 +12,8 @@ namespace smeta::align::detail {
 namespace {
 
 constexpr Eigen::Index kPoseValues = 6;
+constexpr double kFlowContent = 0.05;
+constexpr double kFlowOutline = 0.3;
 
 Pose pose_of(const double* x) {
     Pose pose;
@@ -106,6 +108,9 @@ ScoredPose refine_pose(Match match, const ScoredPose& start) {
 }
 
 Registration register_flow(Match match, const Pose& start, const FlowOptions& options) {
+    // Neighbouring places err together: far fewer are independent than there are points.
+    match.weights.content = kFlowContent;
+    match.weights.outline = kFlowOutline;
     Registration result;
     VelocityFlow& flow = result.flow;
     const Points& places = match.places();

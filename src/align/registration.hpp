@@ -13,7 +13,7 @@ ScoredPose refine_pose(Match match, const ScoredPose& start);
 struct FlowOptions {
     std::int64_t grid = 48;
     std::int64_t steps = 4;
-    double width = 0.12;     ///< a of the smoother, lengths of the SM tissue
+    double width = 0.15;     ///< a of the smoother, lengths of the SM tissue
     double stiffness = 250;  ///< of the regulariser
     std::int64_t rounds = 3;
     std::int64_t iterations = 60;  ///< of each round
