@@ -18,10 +18,13 @@ namespace smeta::align {
 
 namespace {
 
-constexpr double kOtherOrientation = 25;  // degrees
-constexpr double kSameOrientation = 12;   // degrees
-constexpr double kAmbiguous = 0.08;       // nats a place between the best two
-constexpr double kLandmarkError = 0.01;   // lengths of the ST tissue
+constexpr double kOtherOrientation = 25;   // degrees
+constexpr double kSameOrientation = 12;    // degrees
+constexpr double kAmbiguous = 0.2;         // nats a place behind the best
+constexpr double kConfidenceScale = 0.08;  // likewise
+constexpr std::size_t kMostRivals = 4;     // that are bent before they are ranked
+constexpr double kRivalMargin = 0.6;       // nats a place
+constexpr double kLandmarkError = 0.01;    // lengths of the ST tissue
 
 /// From normalised frames to those of the points.
 AffineTransform in_units(const detail::Pose& pose, const SectionRaster& sm,
@@ -95,29 +98,64 @@ std::vector<detail::ScoredPose> start_poses(const detail::Match& match, const Fi
     return detail::search_poses(match, options);
 }
 
-/// Of poses that the refinement brought to the same place the best; they are in order.
-void drop_repeated(std::vector<detail::ScoredPose>& poses) {
+/// Refined, best first; of poses that came to the same place the best.
+std::vector<detail::ScoredPose> refine(const detail::Match& match,
+                                       std::vector<detail::ScoredPose> poses) {
+#pragma omp parallel for schedule(dynamic, 1) num_threads(core::threads())
+    for (std::size_t p = 0; p < poses.size(); ++p) poses[p] = detail::refine_pose(match, poses[p]);
+    std::stable_sort(poses.begin(), poses.end(),
+                     [](const auto& a, const auto& b) { return a.score > b.score; });
     std::vector<detail::ScoredPose> kept;
     for (const auto& pose : poses)
         if (std::none_of(kept.begin(), kept.end(), [&](const auto& other) {
                 return detail::pose_difference(pose.pose, other.pose) < kSameOrientation;
             }))
             kept.push_back(pose);
-    poses = std::move(kept);
+    return kept;
+}
+
+/// A pose, and what bending makes of it where it is a rival for the first place.
+struct BentPose {
+    detail::ScoredPose affine;
+    detail::Registration bent;
+    double score = 0;
+};
+
+/// Bends the poses near the best and ranks anew: bent, the right one gains most.
+std::vector<BentPose> bend(const detail::Match& match,
+                           const std::vector<detail::ScoredPose>& poses) {
+    std::size_t rivals = 0;
+    while (rivals < std::min(poses.size(), kMostRivals) &&
+           poses[rivals].score > poses.front().score - kRivalMargin)
+        ++rivals;
+    std::vector<BentPose> all(poses.size());
+#pragma omp parallel for schedule(dynamic, 1) num_threads(core::threads())
+    for (std::size_t p = 0; p < poses.size(); ++p) {
+        all[p].affine = poses[p];
+        all[p].score = poses[p].score;
+        if (p >= rivals) continue;
+        all[p].bent = detail::register_flow(match, poses[p].pose, {});
+        all[p].score = detail::pose_score(all[p].bent.match);
+    }
+    std::stable_sort(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(rivals),
+                     [](const auto& a, const auto& b) { return a.score > b.score; });
+    return all;
 }
 
 /// Ranks, confidences and the flag.
-void rank(Fit& fit, const std::vector<detail::ScoredPose>& poses, const SectionRaster& sm,
+void rank(Fit& fit, const std::vector<BentPose>& poses, const SectionRaster& sm,
           const SectionRaster& st) {
     double sum = 0;
-    for (const auto& pose : poses) {
-        const double behind = poses.front().score - pose.score;
-        fit.candidates.push_back({in_units(pose.pose, sm, st), pose.score, pose.match.overlap,
-                                  pose.match.information, std::exp(-behind / kAmbiguous)});
+    for (const BentPose& pose : poses) {
+        const double behind = std::max(0.0, poses.front().score - pose.score);
+        fit.candidates.push_back({in_units(pose.affine.pose, sm, st), pose.score,
+                                  pose.affine.match.overlap, pose.affine.match.information,
+                                  std::exp(-behind / kConfidenceScale)});
         sum += fit.candidates.back().confidence;
-        fit.ambiguous = fit.ambiguous || (behind < kAmbiguous &&
-                                          detail::pose_difference(pose.pose, poses.front().pose) >
-                                              kOtherOrientation);
+        fit.ambiguous =
+            fit.ambiguous || (behind < kAmbiguous &&
+                              detail::pose_difference(pose.affine.pose, poses.front().affine.pose) >
+                                  kOtherOrientation);
     }
     for (Candidate& candidate : fit.candidates) candidate.confidence /= sum;
 }
@@ -131,20 +169,15 @@ Fit fit_sections(const SectionRaster& sm, const SectionRaster& st, const FitOpti
         match.set_landmarks({match.to_sm(options.landmarks.sm), match.to_st(options.landmarks.st)});
         match.weights.landmarks = 1 / (kLandmarkError * kLandmarkError);
     }
-    std::vector<detail::ScoredPose> poses = start_poses(match, options);
-#pragma omp parallel for schedule(dynamic, 1) num_threads(core::threads())
-    for (std::size_t p = 0; p < poses.size(); ++p) poses[p] = detail::refine_pose(match, poses[p]);
-    std::stable_sort(poses.begin(), poses.end(),
-                     [](const auto& a, const auto& b) { return a.score > b.score; });
-    drop_repeated(poses);
+    std::vector<BentPose> poses = bend(match, refine(match, start_poses(match, options)));
     Fit fit;
     rank(fit, poses, sm, st);
     fit.transform = fit.candidates.front().affine;
-    fit.overlap = fit.candidates.front().overlap;
+    fit.overlap = poses.front().affine.match.overlap;
     fit.smallest_determinant = 1;
     fit.converged = true;
     if (options.deformation == Deformation::Diffeomorphic) {
-        const detail::Registration found = detail::register_flow(match, poses.front().pose, {});
+        const detail::Registration& found = poses.front().bent;
         fit.transform = in_units(found, sm, st);
         fit.overlap = found.match.overlap;
         fit.iterations = found.iterations;

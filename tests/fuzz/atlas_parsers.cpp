@@ -2,8 +2,8 @@
 #include <cstring>
 #include <fstream>
 
-#include "smeta/align/affine.hpp"
 #include "smeta/align/align_config.hpp"
+#include "smeta/align/alignment.hpp"
 #include "smeta/atlas/ingest_config.hpp"
 #include "smeta/atlas/joint_reader.hpp"
 #include "smeta/atlas/registry.hpp"

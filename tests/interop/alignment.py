@@ -1,4 +1,4 @@
-"""Alignment of real sections with known answers, no landmark given: two MERFISH slices (mean error at 13 landmarks) and a MALDI grid on Visium spots of
+"""Alignment of real sections with known answers, no landmark given: two MERFISH slices (mean error at 13 landmarks; 2,011 um unaligned) and a MALDI grid on Visium spots of
 one mouse brain section, from shape alone (overlap of the outlines)."""
 
 import pathlib
@@ -32,8 +32,9 @@ def write_sm(path, points, values):
 
 def align(folder, *settings):
     atlas = folder / "atlas"
-    smeta("ingest", "--atlas", atlas, "--sample", "S", "--cohort", "C", "--st", folder / "st.tsv", "--sm", folder / "sm.csv")
-    smeta("qc", "--atlas", atlas)
+    if not atlas.exists():
+        smeta("ingest", "--atlas", atlas, "--sample", "S", "--cohort", "C", "--st", folder / "st.tsv", "--sm", folder / "sm.csv")
+        smeta("qc", "--atlas", atlas)
     log = smeta("align", "--atlas", atlas, "--set", "align.method=fit", "--figures", folder, *settings)
     return atlas, log, float(re.search(r"outlines overlap by ([0-9.]+)", log)[1])
 
@@ -56,15 +57,21 @@ def check_merfish(folder):
     moving, moving_values, moving_marks = merfish_slice("R3")
     write_st(folder / "st.tsv", fixed, fixed_values)
     write_sm(folder / "sm.csv", moving, moving_values)
-    atlas, log, overlap = align(folder)
     points, out = folder / "points.tsv", folder / "out.tsv"
     points.write_text("x\ty\n" + "".join(f"{x}\t{y}\n" for x, y in moving_marks))
-    smeta("align", "--atlas", atlas, "--sample", "S", "--apply", points, "--out", out)
-    found = np.loadtxt(out, skiprows=1)
-    error = np.linalg.norm(found - fixed_marks, axis=1)
-    print(f"MERFISH: mean error {error.mean():.0f} um (unaligned {np.linalg.norm(moving_marks - fixed_marks, axis=1).mean():.0f}), "
-          f"overlap {overlap:.3f}\n{log}")
-    assert error.mean() <= 260, error
+
+    def mean_error(*settings):
+        atlas, log, overlap = align(folder, *settings)
+        smeta("align", "--atlas", atlas, "--sample", "S", "--apply", points, "--out", out)
+        error = np.linalg.norm(np.loadtxt(out, skiprows=1) - fixed_marks, axis=1).mean()
+        print(f"MERFISH {settings}: mean error {error:.0f} um, overlap {overlap:.3f}\n{log}")
+        return error, "ambiguous" in log
+
+    # A coronal section mirrors onto itself and there is one channel, the density of cells: the fit must be right or say that it is not sure.
+    error, flagged = mean_error()
+    assert error <= 260 or flagged, error
+    error, _ = mean_error("--set", "align.mirror=no")
+    assert error <= 260, error
 
 
 def check_mouse_brain(folder):

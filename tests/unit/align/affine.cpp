@@ -23,7 +23,7 @@ TEST(Affine, MapsPoints) {
     core::MatrixD expected(2, 2);
     expected << 10, -4, 14, 21;
     EXPECT_EQ(align::apply(kTransform, points), expected);
-    EXPECT_EQ(align::apply({}, points), points);
+    EXPECT_EQ(align::apply(AffineTransform{}, points), points);
     EXPECT_EQ(align::apply(kTransform, core::MatrixD(0, 2)).rows(), 0);
 }
 

@@ -213,8 +213,6 @@ TEST(ChooseAlignment, ByMethod) {
     EXPECT_EQ(align::choose_alignment("s", raw, config).method, "identity");
     config.method = align::AlignMethod::Given;
     EXPECT_THROW(align::choose_alignment("s", raw, config), core::ConfigError);
-    config.method = align::AlignMethod::Fit;
-    EXPECT_THROW(align::choose_alignment("s", raw, config), core::ConfigError);
     const align::AffineTransform given{{2, 0, 0, 2}, {1, 1}};
     atlas::set_given_transform(raw, given);
     config.method = align::AlignMethod::Auto;
