@@ -163,8 +163,12 @@ Parser features() {
 Parser transform() {
     return {"transform",
             {[](const Folder& folder) {
-                 align::write_alignment(
-                     folder / "t.h5", {"given", {{1.5, 0, 0, -1.5}, {10, 20}}, "raster", "pixel"});
+                 align::write_alignment(folder / "t.h5",
+                                        {"given",
+                                         atlas::AffineTransform{{1.5, 0, 0, -1.5}, {10, 20}},
+                                         "raster",
+                                         "pixel",
+                                         {}});
              },
              [](const Folder& folder) {
                  io::MuData raw = test::joint_data("S1", 5);
@@ -174,7 +178,7 @@ Parser transform() {
              }},
             [](const Folder& folder, Random&) {
                 if (std::filesystem::exists(folder / "t.h5")) {
-                    align::inverse(align::read_alignment(folder / "t.h5").transform);
+                    align::inverse(align::read_alignment(folder / "t.h5").transform.affine);
                 } else {
                     const io::MuData raw = io::read_h5mu((folder / "raw.h5mu").string());
                     atlas::is_paired(raw);
