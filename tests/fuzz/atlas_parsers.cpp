@@ -2,6 +2,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "smeta/align/affine.hpp"
 #include "smeta/align/align_config.hpp"
 #include "smeta/align/alignment.hpp"
 #include "smeta/atlas/ingest_config.hpp"
