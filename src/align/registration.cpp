@@ -12,6 +12,7 @@ namespace smeta::align::detail {
 namespace {
 
 constexpr Eigen::Index kPoseValues = 6;
+constexpr double kFurthestTurn = 25;  // degrees
 constexpr double kFlowContent = 0.05;
 constexpr double kFlowOutline = 0.3;
 
@@ -104,7 +105,8 @@ ScoredPose refine_pose(Match match, const ScoredPose& start) {
     refined.pose = pose_of(x.data());
     refined.match = match.score(refined.pose(match.places()), refined.pose.linear.determinant());
     refined.score = pose_score(refined.match);
-    return refined;
+    // A hopeless start may turn over altogether: that pose is another's to find.
+    return pose_difference(refined.pose, start.pose) <= kFurthestTurn ? refined : start;
 }
 
 Registration register_flow(Match match, const Pose& start, const FlowOptions& options) {
