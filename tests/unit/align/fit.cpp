@@ -1,6 +1,7 @@
 #include "smeta/align/fit.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include <gtest/gtest.h>
@@ -108,14 +109,16 @@ TEST(Fit, OverridesAreObeyed) {
     options.deformation = align::Deformation::Affine;
     for (const align::Mirror mirror : {align::Mirror::No, align::Mirror::Yes}) {
         options.mirror = mirror;
-        for (const align::Candidate& one : align::fit_sections(sm, st, options).candidates) {
+        const align::Fit fit = align::fit_sections(sm, st, options);
+        for (const align::Candidate& one : fit.candidates) {
             const auto& a = one.affine.a;
             EXPECT_EQ(a[0] * a[3] - a[1] * a[2] < 0, mirror == align::Mirror::Yes);
         }
     }
     options.mirror = align::Mirror::No;
     options.rotation = 120;
-    const auto& a = align::fit_sections(sm, st, options).candidates.front().affine.a;
+    const std::array<double, 4> a =
+        align::fit_sections(sm, st, options).candidates.front().affine.a;
     const double degrees = std::atan2(a[2] - a[1], a[0] + a[3]) * 180 / 3.14159265358979;
     EXPECT_LT(std::abs(std::remainder(degrees - 120, 360.0)), 45);
 }
