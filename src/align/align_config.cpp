@@ -22,7 +22,7 @@ void bind(core::ConfigTable& table, AlignConfig& config) {
              core::ConfigRange{-360, 360})
         .add("align.landmarks", config.landmarks,
              "table with columns sm_x, sm_y, st_x, st_y (and sample, where it is for several) of "
-             "corresponding points; three or more replace the search");
+             "corresponding points: three or more that span an area; they replace the search");
 }
 
 void bind(core::ConfigTable& table, ReassignConfig& config) {

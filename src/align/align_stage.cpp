@@ -18,6 +18,8 @@ namespace smeta::align {
 namespace {
 
 constexpr double kPoorOverlap = 0.6;
+constexpr double kLargestSizeRatio = 1.5;
+constexpr double kLandmarkMisfit = 0.1;  // of the length of the ST tissue
 
 /// A fit depends on quality control and on the text of the landmarks, too.
 std::vector<std::string> stage_inputs(const atlas::ShardedAtlas& atlas, const std::string& sample,
@@ -30,11 +32,8 @@ std::vector<std::string> stage_inputs(const atlas::ShardedAtlas& atlas, const st
     return inputs;
 }
 
-std::string summary(const std::string& sample, const Alignment& alignment) {
-    const double area = determinant(alignment.transform.affine);
-    if (!alignment.fit)
-        return fmt::format("align: {}: {} (determinant {:.6g})", sample, alignment.method, area);
-    const Fit& fit = *alignment.fit;
+/// Says on the log what a fit may have wrong.
+void flag(const std::string& sample, const Fit& fit) {
     if (fit.ambiguous)
         core::log_warning(
             "align: {}: ambiguous: another orientation fits about as well (see the candidates in "
@@ -48,9 +47,25 @@ std::string summary(const std::string& sample, const Alignment& alignment) {
             sample, fit.overlap);
     if (fit.smallest_determinant <= 0)
         core::log_warning(
-            "align: {}: the fitted map folds the tissue; use "
-            "align.deformation=affine",
-            sample);
+            "align: {}: the fitted map folds the tissue; use align.deformation=affine", sample);
+    if (fit.size_ratio > 0 && std::max(fit.size_ratio, 1 / fit.size_ratio) > kLargestSizeRatio)
+        core::log_warning(
+            "align: {}: by the declared units of both sections the imaging section is made {:.3g} "
+            "times as long: one of the units may be wrong",
+            sample, fit.size_ratio);
+    if (fit.landmark_misfit > kLandmarkMisfit)
+        core::log_warning(
+            "align: {}: after the fit the landmarks are {:.0f} % of the tissue's length away from "
+            "their partners (root mean square): some may be exchanged or of another section",
+            sample, 100 * fit.landmark_misfit);
+}
+
+std::string summary(const std::string& sample, const Alignment& alignment) {
+    const double area = determinant(alignment.transform.affine);
+    if (!alignment.fit)
+        return fmt::format("align: {}: {} (determinant {:.6g})", sample, alignment.method, area);
+    const Fit& fit = *alignment.fit;
+    flag(sample, fit);
     return fmt::format(
         "align: {}: fit (outlines overlap by {:.3f}, confidence {:.2f} among {} poses{}, "
         "determinant {:.6g})",

@@ -20,8 +20,8 @@ AffineTransform affine(const double* v) {
     return {{v[0], v[1], v[3], v[4]}, {v[2], v[5]}};
 }
 
-Numbers table(const core::MatrixD& values) {
-    return {{values.rows(), values.cols()}, {values.data(), values.data() + values.size()}};
+Numbers table(const core::MatrixD& values, std::int64_t columns) {
+    return {{values.rows(), columns}, {values.data(), values.data() + values.size()}};
 }
 
 io::UnsDict candidates(const std::vector<Candidate>& all) {
@@ -55,9 +55,13 @@ void put_fit(io::UnsDict& align, const Fit& fit) {
     align["smallest_determinant"].value = fit.smallest_determinant;
     align["iterations"].value = fit.iterations;
     align["converged"].value = fit.converged;
-    align["outline_sm"].value = table(fit.outline_sm);
-    align["outline_st"].value = table(fit.outline_st);
-    align["outline_fitted"].value = table(fit.outline_fitted);
+    align["landmark_misfit"].value = fit.landmark_misfit;
+    align["size_ratio"].value = fit.size_ratio;
+    align["outline_sm"].value = table(fit.outline_sm, 4);
+    align["outline_st"].value = table(fit.outline_st, 4);
+    align["displacement"].value = table(fit.displacement, 4);
+    align["agreement"].value = table(fit.agreement, 3);
+    align["outline_fitted"].value = table(fit.outline_fitted, 4);
 }
 
 io::UnsDict flow(const SpatialTransform& transform) {
@@ -129,8 +133,8 @@ void read_flow(const Reader& reader, const io::UnsDict& align, SpatialTransform&
     transform.velocity = velocity.values;
 }
 
-core::MatrixD segments(const Numbers& values) {
-    return Eigen::Map<const core::MatrixD>(values.values.data(), values.shape[0], 4);
+core::MatrixD table(const Numbers& values) {
+    return Eigen::Map<const core::MatrixD>(values.values.data(), values.shape[0], values.shape[1]);
 }
 
 Fit read_fit(const Reader& reader, const io::UnsDict& align) {
@@ -150,9 +154,13 @@ Fit read_fit(const Reader& reader, const io::UnsDict& align) {
     fit.smallest_determinant = reader.at<double>(align, "smallest_determinant", "a number");
     fit.iterations = reader.at<std::int64_t>(align, "iterations", "a number");
     fit.converged = reader.at<bool>(align, "converged", "true or false");
-    fit.outline_sm = segments(reader.numbers(align, "outline_sm", {-1, 4}));
-    fit.outline_st = segments(reader.numbers(align, "outline_st", {-1, 4}));
-    fit.outline_fitted = segments(reader.numbers(align, "outline_fitted", {-1, 4}));
+    fit.landmark_misfit = reader.at<double>(align, "landmark_misfit", "a number");
+    fit.size_ratio = reader.at<double>(align, "size_ratio", "a number");
+    fit.outline_sm = table(reader.numbers(align, "outline_sm", {-1, 4}));
+    fit.outline_st = table(reader.numbers(align, "outline_st", {-1, 4}));
+    fit.displacement = table(reader.numbers(align, "displacement", {-1, 4}));
+    fit.agreement = table(reader.numbers(align, "agreement", {-1, 3}));
+    fit.outline_fitted = table(reader.numbers(align, "outline_fitted", {-1, 4}));
     return fit;
 }
 

@@ -24,7 +24,7 @@ constexpr double kAmbiguous = 0.2;         // nats a place behind the best
 constexpr double kConfidenceScale = 0.08;  // likewise
 constexpr std::size_t kMostRivals = 4;     // that are bent before they are ranked
 constexpr double kRivalMargin = 0.6;       // nats a place
-constexpr double kLandmarkError = 0.01;    // lengths of the ST tissue
+constexpr double kLandmarkError = 0.02;    // lengths of the ST tissue; by hand they are no better
 
 /// From normalised frames to those of the points.
 AffineTransform in_units(const detail::Pose& pose, const SectionRaster& sm,
@@ -49,53 +49,112 @@ SpatialTransform in_units(const detail::Registration& found, const SectionRaster
     return transform;
 }
 
-double smallest_determinant(const SpatialTransform& transform, const SectionRaster& sm) {
+/// Places of the SM tissue: cells of every `stride`-th row and column.
+core::MatrixD tissue_places(const SectionRaster& sm, std::int64_t stride) {
     std::vector<double> places;
-    for (std::int64_t c = 0; c < sm.grid.size(); ++c) {
-        if (!sm.inside(c)) continue;
-        places.push_back(sm.grid.x(c % sm.grid.nx));
-        places.push_back(sm.grid.y(c / sm.grid.nx));
-    }
-    const std::vector<double> all = determinants(
-        transform,
-        Eigen::Map<core::MatrixD>(places.data(), static_cast<Eigen::Index>(places.size() / 2), 2));
+    for (std::int64_t j = 0; j < sm.grid.ny; j += stride)
+        for (std::int64_t i = 0; i < sm.grid.nx; i += stride) {
+            if (!sm.inside(j * sm.grid.nx + i)) continue;
+            places.push_back(sm.grid.x(i));
+            places.push_back(sm.grid.y(j));
+        }
+    return Eigen::Map<core::MatrixD>(places.data(), static_cast<Eigen::Index>(places.size() / 2),
+                                     2);
+}
+
+double smallest_determinant(const SpatialTransform& transform, const SectionRaster& sm) {
+    const std::vector<double> all = determinants(transform, tissue_places(sm, 1));
     double least = 1e300;
     for (const double d : all) least = std::min(least, d / determinant(transform.affine));
     return least;
 }
 
-}  // namespace
+core::MatrixD displacement(const SpatialTransform& transform, const SectionRaster& sm) {
+    constexpr std::int64_t kStride = 4;
+    const core::MatrixD places = tissue_places(sm, kStride);
+    core::MatrixD result(places.rows(), 4);
+    result << apply(transform.affine, places), apply(transform, places);
+    return result;
+}
 
-namespace {
+/// `moved`: where the places lie, normalised ST frame. Pairs the content anew.
+core::MatrixD agreement(detail::Match& match, const detail::Points& moved) {
+    match.pair_content(moved);
+    const std::vector<double> values = match.agreement(moved);
+    const SectionRaster& st = match.st();
+    core::MatrixD result(moved.rows(), 3);
+    Eigen::Index count = 0;
+    for (Eigen::Index r = 0; r < moved.rows(); ++r)
+        if (!std::isnan(values[r]))
+            result.row(count++) << moved(r, 0) * st.length + st.centre[0],
+                moved(r, 1) * st.length + st.centre[1], values[r];
+    result.conservativeResize(count, 3);
+    return result;
+}
 
-/// Least-squares affine map of landmarks; nullopt for fewer than three or ones on a line.
-std::optional<detail::Pose> landmark_pose(const detail::LandmarkPairs& landmarks) {
-    if (landmarks.sm.rows() < 3) return std::nullopt;
+/// Least-squares affine map of landmarks, normalised frames; ConfigError for ones on a line.
+detail::Pose landmark_pose(const detail::LandmarkPairs& landmarks, const std::string& name) {
     Eigen::MatrixXd x(landmarks.sm.rows(), 3);
     x << landmarks.sm, Eigen::VectorXd::Ones(landmarks.sm.rows());
-    const Eigen::ColPivHouseholderQR<Eigen::MatrixXd> solver(x);
-    if (solver.rank() < 3) return std::nullopt;
+    Eigen::ColPivHouseholderQR<Eigen::MatrixXd> solver(x);
+    solver.setThreshold(0.02);  // the thinnest extent, relative to the longest
     const Eigen::MatrixXd solution = solver.solve(landmarks.st);
     detail::Pose pose;
     pose.linear = solution.topRows(2).transpose();
     pose.shift = solution.row(2).transpose();
-    if (std::abs(pose.linear.determinant()) < 1e-3) return std::nullopt;
+    constexpr double kSmallestArea = 1e-3;
+    if (solver.rank() < 3 || std::abs(pose.linear.determinant()) < kSmallestArea)
+        throw core::ConfigError(fmt::format(
+            "{}: the {} points of one frame lie on one line or on one place; three or more that "
+            "span an area are needed",
+            name, landmarks.sm.rows()));
     return pose;
 }
 
-void check_landmarks(const Landmarks& landmarks) {
+/// Every point must lie on its section or near it.
+void check_places(const core::MatrixD& points, const SectionRaster& section,
+                  const Landmarks& landmarks, const char* frame) {
+    const RasterGrid& grid = section.grid;
+    for (Eigen::Index r = 0; r < points.rows(); ++r) {
+        const auto outside = [&](double at, double low, double high) {
+            return at < low - section.length || at > high + section.length;
+        };
+        if (!outside(points(r, 0), grid.x0, grid.x(grid.nx - 1)) &&
+            !outside(points(r, 1), grid.y0, grid.y(grid.ny - 1)))
+            continue;
+        throw core::ConfigError(fmt::format(
+            "{}: landmark {} at ({:.6g}, {:.6g}) of the {} lies far outside that section, which "
+            "spans x {:.6g} to {:.6g} and y {:.6g} to {:.6g}; check the columns and the unit",
+            landmarks.name, r + 1, points(r, 0), points(r, 1), frame, grid.x0, grid.x(grid.nx - 1),
+            grid.y0, grid.y(grid.ny - 1)));
+    }
+}
+
+void check_landmarks(const Landmarks& landmarks, const SectionRaster& sm, const SectionRaster& st) {
     if (landmarks.sm.rows() != landmarks.st.rows() || !landmarks.sm.allFinite() ||
         !landmarks.st.allFinite())
         throw core::ConfigError(fmt::format(
-            "landmarks must be pairs of finite points: {} of the imaging frame, {} of the spots' "
-            "frame",
-            landmarks.sm.rows(), landmarks.st.rows()));
+            "{}: landmarks must be pairs of finite points: {} of the imaging frame, {} of the "
+            "spots' frame",
+            landmarks.name, landmarks.sm.rows(), landmarks.st.rows()));
+    if (landmarks.sm.rows() > 0 && landmarks.sm.rows() < 3)
+        throw core::ConfigError(fmt::format("{}: {} landmarks; three or more are needed",
+                                            landmarks.name, landmarks.sm.rows()));
+    check_places(landmarks.sm, sm, landmarks, "imaging frame");
+    check_places(landmarks.st, st, landmarks, "spots' frame");
 }
 
 std::vector<detail::ScoredPose> start_poses(const detail::Match& match, const FitOptions& options) {
-    if (const auto pose = landmark_pose(match.landmarks()))
-        return {{*pose, match.score((*pose)(match.places()), pose->linear.determinant()), 0}};
-    return detail::search_poses(match, options);
+    if (match.landmarks().sm.rows() == 0) return detail::search_poses(match, options);
+    const detail::Pose pose = landmark_pose(match.landmarks(), options.landmarks.name);
+    return {{pose, match.score(pose(match.places()), pose.linear.determinant()), 0}};
+}
+
+double landmark_misfit(const SpatialTransform& transform, const Landmarks& landmarks,
+                       const SectionRaster& st) {
+    if (landmarks.sm.rows() == 0) return 0;
+    const core::MatrixD miss = apply(transform, landmarks.sm) - landmarks.st;
+    return std::sqrt(miss.rowwise().squaredNorm().mean()) / st.length;
 }
 
 /// Refined, best first; of poses that came to the same place the best.
@@ -163,7 +222,7 @@ void rank(Fit& fit, const std::vector<BentPose>& poses, const SectionRaster& sm,
 }  // namespace
 
 Fit fit_sections(const SectionRaster& sm, const SectionRaster& st, const FitOptions& options) {
-    check_landmarks(options.landmarks);
+    check_landmarks(options.landmarks, sm, st);
     detail::Match match(sm, st);
     if (options.landmarks.sm.rows() > 0) {
         match.set_landmarks({match.to_sm(options.landmarks.sm), match.to_st(options.landmarks.st)});
@@ -183,7 +242,12 @@ Fit fit_sections(const SectionRaster& sm, const SectionRaster& st, const FitOpti
         fit.iterations = found.iterations;
         fit.converged = found.converged;
         fit.smallest_determinant = smallest_determinant(fit.transform, sm);
+        fit.displacement = displacement(fit.transform, sm);
+        fit.agreement = agreement(match, found.pose(found.flow(match.places())));
+    } else {
+        fit.agreement = agreement(match, poses.front().affine.pose(match.places()));
     }
+    fit.landmark_misfit = landmark_misfit(fit.transform, options.landmarks, st);
     fit.outline_sm = outline(sm);
     fit.outline_st = outline(st);
     fit.outline_fitted = fit.outline_sm;

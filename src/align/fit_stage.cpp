@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "smeta/align/affine.hpp"
 #include "smeta/align/align.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/io/anndata.hpp"
@@ -78,7 +79,8 @@ Landmarks read_landmarks(const std::string& path, const std::string& sample) {
         found.push_back(row);
     }
     const auto n = static_cast<Eigen::Index>(found.size());
-    Landmarks landmarks{core::MatrixD(n, 2), core::MatrixD(n, 2)};
+    Landmarks landmarks{core::MatrixD(n, 2), core::MatrixD(n, 2),
+                        fmt::format("{}, sample '{}'", path, sample)};
     for (Eigen::Index r = 0; r < n; ++r) {
         landmarks.sm.row(r) << found[r][0], found[r][1];
         landmarks.st.row(r) << found[r][2], found[r][3];
@@ -88,12 +90,9 @@ Landmarks read_landmarks(const std::string& path, const std::string& sample) {
 
 FitOptions fit_options(const AlignConfig& config, const std::string& sample) {
     FitOptions options;
-    options.deformation = config.deformation == AlignDeformation::Affine
-                              ? Deformation::Affine
-                              : Deformation::Diffeomorphic;
+    options.deformation = config.deformation;
     options.candidates = config.candidates;
-    if (config.mirror != AlignMirror::Auto)
-        options.mirror = config.mirror == AlignMirror::Yes ? Mirror::Yes : Mirror::No;
+    options.mirror = config.mirror;
     options.rotation = config.rotation;
     options.landmarks = read_landmarks(config.landmarks, sample);
     return options;
@@ -116,9 +115,16 @@ Alignment fit_alignment(const atlas::ShardedAtlas& atlas, const std::string& sam
     const SectionRaster st = section(sample, source, qc, "st");
     Alignment alignment;
     alignment.method = "fit";
-    alignment.from_unit = io::unit(*source.tables.find("sm"));
-    alignment.to_unit = io::unit(*source.tables.find("st"));
+    const io::AnnData& sm_table = *source.tables.find("sm");
+    const io::AnnData& st_table = *source.tables.find("st");
+    alignment.from_unit = io::unit(sm_table);
+    alignment.to_unit = io::unit(st_table);
     alignment.fit = fit_sections(sm, st, options);
+    const auto from = io::microns_per_unit(sm_table);
+    const auto to = io::microns_per_unit(st_table);
+    if (from && to)
+        alignment.fit->size_ratio =
+            std::sqrt(std::abs(determinant(alignment.fit->transform.affine))) * *to / *from;
     alignment.transform = std::move(alignment.fit->transform);
     alignment.fit->transform = {};
     return alignment;

@@ -11,8 +11,8 @@ struct LbfgsOptions {
     std::int64_t iterations = 100;
     std::int64_t memory = 8;
     double first_step = 0.02;  ///< length of the first step
-    double tolerance =
-        1e-4;  ///< converged when five iterations gain less, relative to max(1, |value|)
+    /// Converged when five iterations gain less, relative to max(1, |value|).
+    double tolerance = 1e-4;
 };
 
 struct LbfgsResult {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "smeta/core/error.hpp"
 
@@ -80,6 +81,13 @@ std::optional<Match::Cell> Match::find(double x, double y) const {
     const auto i = static_cast<std::int64_t>(u);
     const auto j = static_cast<std::int64_t>(v);
     return Cell{j * st_.grid.nx + i, u - static_cast<double>(i), v - static_cast<double>(j)};
+}
+
+double Match::layer(const Cell& cell, Eigen::Index k) const {
+    const auto [corner, a, b] = cell;
+    return (1 - b) * ((1 - a) * layers_(corner, k) + a * layers_(corner + 1, k)) +
+           b * ((1 - a) * layers_(corner + st_.grid.nx, k) +
+                a * layers_(corner + st_.grid.nx + 1, k));
 }
 
 MatchedMoments Match::moments(const Points& moved, std::int64_t stride, double& overlap) const {
@@ -188,6 +196,23 @@ double Match::value(const Points& moved, double scale, Points& gradient) const {
         gradient(r, 1) = gy;
     }
     return sum;
+}
+
+std::vector<double> Match::agreement(const Points& moved) const {
+    std::vector<double> result(moved.rows(), std::numeric_limits<double>::quiet_NaN());
+    for (Eigen::Index r = 0; r < moved.rows(); ++r) {
+        const auto found = find(moved(r, 0), moved(r, 1));
+        if (correlation_.size() == 0 || sm_distance_[r] <= 0 || !found || layer(*found, 1) < 0.5)
+            continue;
+        result[r] = 0;
+        for (Eigen::Index k = 0; k < correlation_.size(); ++k) {
+            const double rest = 1 - correlation_[k] * correlation_[k];
+            const double y = layer(*found, 2 + k);
+            const double miss = y - correlation_[k] * sm_pairs_(r, k);
+            result[r] += 0.5 * (y * y - miss * miss / rest - std::log(rest));
+        }
+    }
+    return result;
 }
 
 double Match::landmark_value(const Points& moved, Points& gradient) const {

@@ -65,6 +65,9 @@ class Match {
     /// `scale`: of lengths of the SM frame in the ST frame.
     double value(const Points& moved, double scale, Points& gradient) const;
     double landmark_value(const Points& moved, Points& gradient) const;
+    /// Of every place moved so: the log likelihood ratio of the paired content against
+    /// independence, nats; NaN where not both sections have tissue and without content.
+    std::vector<double> agreement(const Points& moved) const;
     /// At places moved so; `determinant`: area of a place in the ST frame over that in the SM
     /// frame. `moved`: every `stride`-th place.
     MatchScore score(const Points& moved, double determinant, std::int64_t stride = 1) const;
@@ -83,6 +86,7 @@ class Match {
         double b = 0;
     };
     std::optional<Cell> find(double x, double y) const;
+    double layer(const Cell& cell, Eigen::Index k) const;
     MatchedMoments moments(const Points& moved, std::int64_t stride, double& overlap) const;
 
     const SectionRaster& sm_;

@@ -136,21 +136,6 @@ class ShiftSearch {
     Points few_;  ///< places that content is compared at
 };
 
-}  // namespace
-
-double pose_score(const MatchScore& match) {
-    return match.information * match.coverage + 3 * std::log(std::max(1e-3, match.overlap));
-}
-
-double pose_difference(const Pose& a, const Pose& b) {
-    if ((a.linear.determinant() < 0) != (b.linear.determinant() < 0)) return 180;
-    const Eigen::Matrix2d turn = a.linear * b.linear.inverse();
-    return std::abs(std::atan2(turn(1, 0) - turn(0, 1), turn(0, 0) + turn(1, 1))) * 180 /
-           std::numbers::pi;
-}
-
-namespace {
-
 std::vector<Eigen::Matrix2d> orientations(const FitOptions& options) {
     constexpr double kNearRotation = 15;  // degrees about a given one
     std::vector<Eigen::Matrix2d> trials;
@@ -172,6 +157,17 @@ std::vector<Eigen::Matrix2d> orientations(const FitOptions& options) {
 }
 
 }  // namespace
+
+double pose_score(const MatchScore& match) {
+    return match.information * match.coverage + 3 * std::log(std::max(1e-3, match.overlap));
+}
+
+double pose_difference(const Pose& a, const Pose& b) {
+    if ((a.linear.determinant() < 0) != (b.linear.determinant() < 0)) return 180;
+    const Eigen::Matrix2d turn = a.linear * b.linear.inverse();
+    return std::abs(std::atan2(turn(1, 0) - turn(0, 1), turn(0, 0) + turn(1, 1))) * 180 /
+           std::numbers::pi;
+}
 
 std::vector<ScoredPose> search_poses(const Match& match, const FitOptions& options) {
     const std::vector<Eigen::Matrix2d> trials = orientations(options);

@@ -73,24 +73,31 @@ RasterGrid grid_around(const core::MatrixD& points, std::int64_t cells) {
     return grid;
 }
 
-/// Clears connected pieces (4 neighbours) that are small beside the largest.
-void drop_small_pieces(std::vector<std::uint8_t>& set, const RasterGrid& grid) {
-    std::vector<std::int32_t> piece(set.size(), -1);
+/// Connected pieces (4 neighbours) of the cells that have a value.
+struct Pieces {
+    std::vector<std::int32_t> number;  ///< of each cell, -1 for those with another value
     std::vector<std::int64_t> sizes;
+
+    std::int64_t size_at(std::int64_t cell) const { return sizes[number[cell]]; }
+};
+
+Pieces connected_pieces(const std::vector<std::uint8_t>& set, std::uint8_t value,
+                        const RasterGrid& grid) {
+    Pieces pieces{std::vector<std::int32_t>(set.size(), -1), {}};
     std::vector<std::int64_t> stack;
     for (std::int64_t start = 0; start < grid.size(); ++start) {
-        if (!set[start] || piece[start] >= 0) continue;
-        const auto number = static_cast<std::int32_t>(sizes.size());
-        sizes.push_back(0);
+        if (set[start] != value || pieces.number[start] >= 0) continue;
+        const auto number = static_cast<std::int32_t>(pieces.sizes.size());
+        pieces.sizes.push_back(0);
         stack.assign(1, start);
-        piece[start] = number;
+        pieces.number[start] = number;
         while (!stack.empty()) {
             const std::int64_t cell = stack.back();
             stack.pop_back();
-            ++sizes.back();
+            ++pieces.sizes.back();
             const auto visit = [&](std::int64_t next) {
-                if (!set[next] || piece[next] >= 0) return;
-                piece[next] = number;
+                if (set[next] != value || pieces.number[next] >= 0) return;
+                pieces.number[next] = number;
                 stack.push_back(next);
             };
             const std::int64_t i = cell % grid.nx;
@@ -100,10 +107,21 @@ void drop_small_pieces(std::vector<std::uint8_t>& set, const RasterGrid& grid) {
             if (cell + grid.nx < grid.size()) visit(cell + grid.nx);
         }
     }
-    if (sizes.empty()) return;
-    const auto largest = static_cast<double>(*std::max_element(sizes.begin(), sizes.end()));
+    return pieces;
+}
+
+/// Clears pieces that are small beside the largest and fills gaps that a few missing points leave:
+/// `gap` cells at most.
+void clean(std::vector<std::uint8_t>& set, const RasterGrid& grid, double gap) {
+    const Pieces tissue = connected_pieces(set, 1, grid);
+    if (tissue.sizes.empty()) return;
+    const auto largest =
+        static_cast<double>(*std::max_element(tissue.sizes.begin(), tissue.sizes.end()));
     for (std::int64_t c = 0; c < grid.size(); ++c)
-        if (set[c] && static_cast<double>(sizes[piece[c]]) < kSmallestPiece * largest) set[c] = 0;
+        if (set[c] && static_cast<double>(tissue.size_at(c)) < kSmallestPiece * largest) set[c] = 0;
+    const Pieces gaps = connected_pieces(set, 0, grid);
+    for (std::int64_t c = 0; c < grid.size(); ++c)
+        if (!set[c] && static_cast<double>(gaps.size_at(c)) <= gap) set[c] = 1;
 }
 
 /// Cells within `radius` of a point, by the exact distance.
@@ -128,7 +146,8 @@ std::vector<std::uint8_t> discs(const core::MatrixD& points, const RasterGrid& g
 void find_tissue(SectionRaster& raster, const core::MatrixD& points, double closing) {
     const RasterGrid& grid = raster.grid;
     std::vector<std::uint8_t> set = discs(points, grid, closing);
-    drop_small_pieces(set, grid);
+    // What the discs leave open of one missing point, or of two or three beside each other.
+    clean(set, grid, raster.pitch * raster.pitch / (grid.cell * grid.cell));
     std::vector<std::uint8_t> outside(set.size());
     for (std::size_t c = 0; c < set.size(); ++c) outside[c] = set[c] == 0;
     const std::vector<float> in = detail::distance_to(outside, grid.nx, grid.ny);

@@ -13,6 +13,7 @@
 #include "smeta/io/anndata.hpp"
 #include "smeta/io/atomic_file.hpp"
 
+#include "colour.hpp"
 #include "svg.hpp"
 
 namespace smeta::report {
@@ -39,6 +40,8 @@ struct AlignmentDrawing {
     core::MatrixD st;
     core::MatrixD sm;
     core::MatrixD fitted;
+    core::MatrixD displacement;
+    core::MatrixD agreement;
     std::vector<DrawnCandidate> candidates;
     bool ambiguous = false;
 };
@@ -53,10 +56,11 @@ const T& at(const io::UnsDict& parent, const std::string& key, const std::string
     return *value;
 }
 
-core::MatrixD segments(const io::UnsDict& parent, const std::string& key, const std::string& file) {
-    const auto& values = at<io::NdArray<double>>(parent, key, file);
-    return Eigen::Map<const core::MatrixD>(values.values.data(),
-                                           static_cast<Eigen::Index>(values.values.size() / 4), 4);
+core::MatrixD table(const io::UnsDict& parent, const std::string& key, Eigen::Index columns,
+                    const std::string& file) {
+    const auto& values = at<io::NdArray<double>>(parent, key, file).values;
+    return Eigen::Map<const core::MatrixD>(
+        values.data(), static_cast<Eigen::Index>(values.size()) / columns, columns);
 }
 
 std::optional<AlignmentDrawing> read(const std::filesystem::path& path) {
@@ -64,11 +68,11 @@ std::optional<AlignmentDrawing> read(const std::filesystem::path& path) {
     const io::AnnData data = io::read_h5ad(file);
     const auto& align = at<io::UnsDict>(at<io::UnsDict>(data.uns, "smeta", file), "align", file);
     if (!align.contains("candidates")) return std::nullopt;
-    AlignmentDrawing drawing{segments(align, "outline_st", file),
-                             segments(align, "outline_sm", file),
-                             segments(align, "outline_fitted", file),
-                             {},
-                             at<bool>(align, "ambiguous", file)};
+    AlignmentDrawing drawing{
+        table(align, "outline_st", 4, file),     table(align, "outline_sm", 4, file),
+        table(align, "outline_fitted", 4, file), table(align, "displacement", 4, file),
+        table(align, "agreement", 3, file),      {},
+        at<bool>(align, "ambiguous", file)};
     const auto& all = at<io::UnsDict>(align, "candidates", file);
     const auto& maps = at<io::NdArray<double>>(all, "transform", file).values;
     const auto& overlap = at<io::NdArray<double>>(all, "overlap", file).values;
@@ -100,7 +104,7 @@ std::array<double, 4> bounds(const core::MatrixD& lines) {
             std::max(high[1], high[3])};
 }
 
-/// SM on the centre of ST, as large, not turned.
+/// SM on the middle of ST and as large (bounding boxes), not turned.
 core::MatrixD before(const AlignmentDrawing& drawing) {
     const auto st = bounds(drawing.st);
     const auto sm = bounds(drawing.sm);
@@ -120,25 +124,61 @@ class Panels {
         top_ = 0.5 * (box[1] + box[3] - side);
     }
     void draw(const core::MatrixD& sm, const std::string& label) {
-        const double x = kGap + (count_ % kColumns) * (kPanel + kGap);
-        const double y = kTitle + (count_ / kColumns) * (kPanel + kLabel);
-        lines(drawing_.st, x, y, kStColour);
-        lines(sm, x, y, kSmColour);
-        svg_.text(x + kPanel / 2, y + kPanel + 16, label, {.anchor = Anchor::Middle});
-        ++count_;
+        const Point corner = next(label);
+        lines(drawing_.st, corner, kStColour);
+        lines(sm, corner, kSmColour);
+    }
+    /// From where the affine map brings places to where the whole map does.
+    void draw_displacement() {
+        const auto moves = drawing_.displacement.rightCols(2) - drawing_.displacement.leftCols(2);
+        const double most = moves.rowwise().norm().maxCoeff();
+        const auto box = bounds(drawing_.st);
+        const Point corner =
+            next(fmt::format("bending: at most {:.1f} % of the length",
+                             100 * most / std::max(box[2] - box[0], box[3] - box[1])));
+        lines(drawing_.st, corner, kStColour);
+        lines(drawing_.displacement, corner, kSmColour);
+        for (Eigen::Index r = 0; r < drawing_.displacement.rows(); ++r)
+            svg_.circle(on_panel(corner, drawing_.displacement(r, 2), drawing_.displacement(r, 3)),
+                        1.2, kSmColour);
+    }
+    /// Residuals of the content.
+    void draw_agreement() {
+        const core::MatrixD& all = drawing_.agreement;
+        const Point corner = next("content: agrees purple, not orange");
+        const double most = 2 * std::max(1e-9, all.col(2).cwiseAbs().mean());
+        constexpr Eigen::Index kCells = 1500;
+        const Eigen::Index step = all.rows() / kCells + 1;
+        const double cells = static_cast<double>(all.rows()) / static_cast<double>(step);
+        const auto box = bounds(drawing_.fitted);
+        const double side = scale_ * std::sqrt((box[2] - box[0]) * (box[3] - box[1]) / cells);
+        for (Eigen::Index r = 0; r < all.rows(); r += step) {
+            const Point at = on_panel(corner, all(r, 0), all(r, 1));
+            const double share = 0.5 - 0.5 * std::clamp(all(r, 2) / most, -1.0, 1.0);
+            svg_.rectangle(at.x - side / 2, at.y - side / 2, side, side, to_hex(diverging(share)));
+        }
     }
     double height() const {
         return kTitle + static_cast<double>((count_ + kColumns - 1) / kColumns) * (kPanel + kLabel);
     }
 
   private:
-    void lines(const core::MatrixD& all, double x, double y, std::string_view colour) {
-        const auto inside = [&](double u) { return std::clamp(u, 0.0, kPanel); };
+    /// Corner of the next panel, whose label is written.
+    Point next(const std::string& label) {
+        const Point corner{kGap + (count_ % kColumns) * (kPanel + kGap),
+                           kTitle + (count_ / kColumns) * (kPanel + kLabel)};
+        svg_.text(corner.x + kPanel / 2, corner.y + kPanel + 16, label, {.anchor = Anchor::Middle});
+        ++count_;
+        return corner;
+    }
+    Point on_panel(Point corner, double x, double y) const {
+        return {corner.x + std::clamp(scale_ * (x - left_), 0.0, kPanel),
+                corner.y + std::clamp(scale_ * (y - top_), 0.0, kPanel)};
+    }
+    void lines(const core::MatrixD& all, Point corner, std::string_view colour) {
         for (Eigen::Index r = 0; r < all.rows(); ++r)
-            svg_.line(
-                {x + inside(scale_ * (all(r, 0) - left_)), y + inside(scale_ * (all(r, 1) - top_))},
-                {x + inside(scale_ * (all(r, 2) - left_)), y + inside(scale_ * (all(r, 3) - top_))},
-                colour, 1.2);
+            svg_.line(on_panel(corner, all(r, 0), all(r, 1)),
+                      on_panel(corner, all(r, 2), all(r, 3)), colour, 1.2);
     }
 
     Svg& svg_;
@@ -163,6 +203,8 @@ bool write_alignment_figure(const std::filesystem::path& stage_file, const std::
     Panels panels(svg, *drawing);
     panels.draw(before(*drawing), "before");
     panels.draw(drawing->fitted, "after the fit");
+    if (drawing->displacement.rows() > 0) panels.draw_displacement();
+    if (drawing->agreement.rows() > 0) panels.draw_agreement();
     for (std::size_t k = 0; k < drawing->candidates.size(); ++k) {
         const DrawnCandidate& one = drawing->candidates[k];
         panels.draw(mapped(drawing->sm, one.map),

@@ -34,7 +34,8 @@ def body(smeta, folder):
     check("S1: fit" in log and "confidence" in log, log)
     for sample in ("S1", "S2"):
         svg = (folder / f"figures/{sample}.align.svg").read_text()
-        check("pose 1: confidence" in svg and "after the fit" in svg, f"{sample}: no figure")
+        for panel in ("before", "after the fit", "bending: at most", "content: agrees", "pose 1: confidence"):
+            check(panel in svg, f"{sample}: no panel '{panel}' in the figure")
         middle = statistics.median(errors_in_spots(smeta, atlas, study, sample, folder))
         check(middle < 1, f"{sample}: half of the pixels are more than {middle:.2f} spots away")
     done = digests(atlas, ["stages/align/*"])
@@ -52,7 +53,25 @@ def body(smeta, folder):
     check(middle < 1, f"with landmarks half of the pixels are more than {middle:.2f} spots away")
     marks.write_text(header + "1\t2\tx\t4\n")
     expect_error(smeta, ["marks.tsv", "st_x"], "align", "--atlas", atlas, *fit, "--set", f"align.landmarks={marks}")
+    marks.write_text(header + "1\t2\t3\t4\n5\t6\t7\t8\n")
+    expect_error(smeta, ["marks.tsv", "'S1'", "three or more"], "align", "--atlas", atlas, *fit, "--set", f"align.landmarks={marks}")
+    marks.write_text(header + "".join(f"{r[0]}\t{r[1]}\t1e7{k}\t{r[4]}\n" for k, r in enumerate(truth[::50])))
+    expect_error(smeta, ["landmark 1", "unit"], "align", "--atlas", atlas, *fit, "--set", f"align.landmarks={marks}", np=2)
     expect_error(smeta, ["align.candidates"], "align", "--atlas", atlas, *fit, "--set", "align.candidates=0")
+    refuse_no_sections(smeta, folder)
+
+
+def refuse_no_sections(smeta, folder):
+    """Pixels that cover no area: exit code 2 naming sample and modality."""
+    fit = ["--set", "align.method=fit"]
+    (folder / "st.tsv").write_text("spot\tx\ty\tg1\tg2\n" + "".join(f"s{i}\t{i % 8}\t{i // 8}\t{i + 1}\t{70 - i}\n" for i in range(64)))
+    pixels = {"line": [(k, 2 * k) for k in range(40)], "few": [(0, 0), (0, 1), (1, 0), (1, 1)], "one": [(3, 4)]}
+    for name, words in (("line", "one line"), ("few", "too few"), ("one", "too few")):
+        (folder / f"{name}.csv").write_text("x,y,100.5,200.5\n" + "".join(f"{x},{y},{x + 1},{y + 2}\n" for x, y in pixels[name]))
+        atlas = folder / name
+        smeta.run("ingest", "--atlas", atlas, "--sample", "T", "--cohort", "C", "--st", folder / "st.tsv", "--sm", folder / f"{name}.csv")
+        smeta.run("qc", "--atlas", atlas)
+        expect_error(smeta, ["'T', modality sm", words], "align", "--atlas", atlas, *fit)
 
 
 main(body)

@@ -12,17 +12,18 @@ namespace smeta::align {
 /// transform, else identity.
 enum class AlignMethod { Auto, Identity, Given, Fit };
 
-/// How a fit bends sections after the affine map.
-enum class AlignDeformation { Affine, Diffeomorphic };
-enum class AlignMirror { Auto, No, Yes };
+/// What a fit may do to the SM section: an affine map, or bend it smoothly before one.
+enum class Deformation { Affine, Diffeomorphic };
+/// Whether SM is mirrored (x to -x, before it is turned).
+enum class Mirror { Search, No, Yes };
 
 struct AlignConfig {
     AlignMethod method = AlignMethod::Auto;
-    AlignDeformation deformation = AlignDeformation::Diffeomorphic;
+    Deformation deformation = Deformation::Diffeomorphic;
     std::int64_t candidates = 8;
-    AlignMirror mirror = AlignMirror::Auto;
-    std::optional<double> rotation;
-    std::string landmarks;
+    Mirror mirror = Mirror::Search;
+    std::optional<double> rotation;  ///< degrees
+    std::string landmarks;           ///< path of a table; "" = none
 };
 
 /// Reassignment of imaging pixels to spots (SpatialMETA: 5 nearest within 1.5 times the smallest
@@ -48,14 +49,14 @@ struct smeta::core::ConfigEnum<smeta::align::AlignMethod> {
         {E::Auto, "auto"}, {E::Identity, "identity"}, {E::Given, "given"}, {E::Fit, "fit"}};
 };
 template <>
-struct smeta::core::ConfigEnum<smeta::align::AlignDeformation> {
-    using E = smeta::align::AlignDeformation;
+struct smeta::core::ConfigEnum<smeta::align::Deformation> {
+    using E = smeta::align::Deformation;
     static constexpr std::pair<E, std::string_view> kNames[] = {
         {E::Affine, "affine"}, {E::Diffeomorphic, "diffeomorphic"}};
 };
 template <>
-struct smeta::core::ConfigEnum<smeta::align::AlignMirror> {
-    using E = smeta::align::AlignMirror;
+struct smeta::core::ConfigEnum<smeta::align::Mirror> {
+    using E = smeta::align::Mirror;
     static constexpr std::pair<E, std::string_view> kNames[] = {
-        {E::Auto, "auto"}, {E::No, "no"}, {E::Yes, "yes"}};
+        {E::Search, "auto"}, {E::No, "no"}, {E::Yes, "yes"}};
 };

@@ -22,8 +22,7 @@ struct Alignment {
 /// An AnnData file without observations: uns["smeta"]["align"] = {method, transform (2 x 3, [A |
 /// t]), from_unit, to_unit}; where the map deforms also flow = {velocity (steps, n, n, 2), origin,
 /// cell}, and of a fit candidates = {transform (count, 2, 3), score, overlap, information,
-/// confidence}, ambiguous, overlap, smallest_determinant, iterations, converged, outline_sm,
-/// outline_st and outline_fitted (segments: x, y, x, y).
+/// confidence}, and its other members by their names.
 void write_alignment(const std::filesystem::path& path, const Alignment& alignment);
 /// FormatError when the file holds something else.
 Alignment read_alignment(const std::filesystem::path& path);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "smeta/align/align_config.hpp"
 #include "smeta/align/section_raster.hpp"
 #include "smeta/align/spatial_transform.hpp"
 
@@ -19,41 +20,50 @@ struct Candidate {
     double confidence = 0;   ///< in [0, 1]; the candidates' sum is 1
 };
 
-/// Whether SM is mirrored (x to -x, before it is turned).
-enum class Mirror { Search, No, Yes };
-enum class Deformation { Affine, Diffeomorphic };
-
 /// Corresponding points, rows x, y, in the units of the two frames.
 struct Landmarks {
     core::MatrixD sm;
     core::MatrixD st;
+    std::string name = "landmarks";  ///< for errors: their file and sample
 };
 
 struct FitOptions {
     Deformation deformation = Deformation::Diffeomorphic;
     std::int64_t candidates = 8;
     Mirror mirror = Mirror::Search;
-    std::optional<double>
-        rotation;         ///< degrees, from x to y, after the mirror; searched when unset
-    Landmarks landmarks;  ///< three or more not on a line replace the search
+    /// Degrees, from x to y, after the mirror; searched when unset.
+    std::optional<double> rotation;
+    /// Three or more, not on a line; they replace the search and are a term of the fit.
+    Landmarks landmarks;
 };
 
 struct Fit {
     SpatialTransform transform;
-    std::vector<Candidate>
-        candidates;                   ///< best first; the first is the affine part before the flow
+    /// Best first; the first is the affine part before the flow.
+    std::vector<Candidate> candidates;
     bool ambiguous = false;           ///< another orientation fits about as well
     double overlap = 0;               ///< of the outlines after the fit
     double smallest_determinant = 0;  ///< over the tissue, relative to that of the affine part
     std::int64_t iterations = 0;
     bool converged = false;
-    core::MatrixD outline_sm;      ///< segments x, y, x, y; SM frame
-    core::MatrixD outline_st;      ///< ST frame
+    double landmark_misfit = 0;  ///< root mean square after the fit, lengths of ST; 0 without
+    /// Lengths of SM after the fit over those by the declared micrometres; 0 where one frame has
+    /// none.
+    double size_ratio = 0;
+    core::MatrixD outline_sm;  ///< segments x, y, x, y; SM frame
+    core::MatrixD outline_st;  ///< ST frame
+    /// Places of the tissue after the affine part and after the whole map: x, y, x, y, ST frame; no
+    /// rows for an affine map.
+    core::MatrixD displacement;
+    /// Places of the tissue in the ST frame and how well their content agrees with what lies there:
+    /// x, y, nats (above 0: like a match, below: unlike). No rows without content.
+    core::MatrixD agreement;
     core::MatrixD outline_fitted;  ///< that of SM in the ST frame, after the fit
 };
 
 /// Lays SM on ST: pose search, affine fit of the best poses, then a diffeomorphism. The rasters may
-/// or may not have channels. ConfigError for landmarks that are not pairs of numbers. A pure
+/// or may not have channels. ConfigError for landmarks that are not pairs of numbers, fewer than
+/// three, on a line or far outside the sections. A pure
 /// function of its arguments, whatever the threads. Local.
 Fit fit_sections(const SectionRaster& sm, const SectionRaster& st, const FitOptions& options);
 

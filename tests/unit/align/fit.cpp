@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include <gtest/gtest.h>
 
@@ -74,9 +75,13 @@ TEST(Alignment, FitIsReadAsItWasWritten) {
     fit.overlap = 0.95;
     fit.smallest_determinant = 0.7;
     fit.iterations = 12;
+    fit.landmark_misfit = 0.02;
+    fit.size_ratio = 1.1;
     fit.outline_sm = core::MatrixD::Random(5, 4);
     fit.outline_st = core::MatrixD::Random(7, 4);
     fit.outline_fitted = core::MatrixD::Random(5, 4);
+    fit.displacement = core::MatrixD::Random(6, 4);
+    fit.agreement = core::MatrixD::Random(9, 3);
     align::write_alignment(folder / "f.h5", alignment);
     const align::Alignment read = align::read_alignment(folder / "f.h5");
     EXPECT_EQ(read.transform, alignment.transform);
@@ -86,7 +91,11 @@ TEST(Alignment, FitIsReadAsItWasWritten) {
     EXPECT_EQ(read.fit->candidates[1].confidence, 0.25);
     EXPECT_TRUE(read.fit->ambiguous);
     EXPECT_EQ(read.fit->iterations, 12);
+    EXPECT_EQ(read.fit->landmark_misfit, 0.02);
+    EXPECT_EQ(read.fit->size_ratio, 1.1);
     EXPECT_EQ(read.fit->outline_fitted, fit.outline_fitted);
+    EXPECT_EQ(read.fit->displacement, fit.displacement);
+    EXPECT_EQ(read.fit->agreement, fit.agreement);
 }
 
 TEST(Fit, ThreadsChangeNoBit) {
@@ -98,6 +107,7 @@ TEST(Fit, ThreadsChangeNoBit) {
     core::set_threads(3);
     const align::Fit three = align::fit_sections(sm, st, {});
     EXPECT_EQ(one.transform, three.transform);
+    EXPECT_EQ(one.agreement, three.agreement);
     EXPECT_EQ(one.candidates.front().score, three.candidates.front().score);
 }
 
@@ -139,8 +149,65 @@ TEST(Fit, LandmarksReplaceTheSearch) {
     EXPECT_EQ(fit.candidates.size(), 1U);
     const core::MatrixD moved = align::apply(fit.transform, options.landmarks.sm);
     EXPECT_LT((moved - options.landmarks.st).rowwise().norm().mean(), pair.coarser_pitch);
-    options.landmarks.st.conservativeResize(3, 2);
-    EXPECT_THROW(align::fit_sections(sm, st, options), core::ConfigError);
+    EXPECT_LT(fit.landmark_misfit, pair.coarser_pitch / st.length);
+}
+
+TEST(Fit, LandmarksThatCannotBeAreRefused) {
+    const test::SimulatedPair pair = test::simulate_pair(3);
+    const align::SectionRaster sm = test::raster_of(pair.sm);
+    const align::SectionRaster st = test::raster_of(pair.st);
+    const auto refusal = [&](const core::MatrixD& from, const core::MatrixD& to) -> std::string {
+        align::FitOptions options;
+        options.landmarks = {from, to, "marks.tsv, sample 'A'"};
+        try {
+            align::fit_sections(sm, st, options);
+        } catch (const core::ConfigError& error) {
+            return error.what();
+        }
+        return "";
+    };
+    const Eigen::Index step = pair.sm.points.rows() / 5;
+    core::MatrixD from(4, 2);
+    core::MatrixD to(4, 2);
+    for (Eigen::Index k = 0; k < 4; ++k) {
+        from.row(k) = pair.sm.points.row((k + 1) * step);
+        to.row(k) = pair.truth.row((k + 1) * step);
+    }
+    EXPECT_NE(refusal(from, to.topRows(3)).find("pairs"), std::string::npos);
+    EXPECT_NE(refusal(from.topRows(2), to.topRows(2)).find("three"), std::string::npos);
+    EXPECT_NE(refusal(from.topRows(2), to.topRows(2)).find("marks.tsv, sample 'A'"),
+              std::string::npos);
+    core::MatrixD line = from;
+    for (Eigen::Index k = 0; k < 4; ++k)
+        line.row(k) = from.row(0) + 0.1 * static_cast<double>(k) * (from.row(3) - from.row(0));
+    EXPECT_NE(refusal(line, to).find("one line"), std::string::npos);
+    core::MatrixD in_metres = to * 1e-6;
+    in_metres.array() += 1e6;
+    EXPECT_NE(refusal(from, in_metres).find("landmark 1"), std::string::npos);
+    EXPECT_NE(refusal(from, in_metres).find("unit"), std::string::npos);
+    from(2, 1) = std::numeric_limits<double>::quiet_NaN();
+    EXPECT_NE(refusal(from, to).find("finite"), std::string::npos);
+}
+
+/// Two landmarks exchanged: the result says that they do not fit.
+TEST(Fit, LandmarksThatContradictEachOtherShow) {
+    const test::SimulatedPair pair = test::simulate_pair(3);
+    const align::SectionRaster sm = test::raster_of(pair.sm);
+    const align::SectionRaster st = test::raster_of(pair.st);
+    align::FitOptions options;
+    options.deformation = align::Deformation::Affine;
+    core::MatrixD from(8, 2);
+    core::MatrixD to(8, 2);
+    for (Eigen::Index k = 0; k < 8; ++k) {
+        const Eigen::Index row = (2 * k + 1) * pair.sm.points.rows() / 17;
+        from.row(k) = pair.sm.points.row(row);
+        to.row(k) = pair.truth.row(row);
+    }
+    options.landmarks = {from, to};
+    EXPECT_LT(align::fit_sections(sm, st, options).landmark_misfit, 0.1);
+    options.landmarks.st.row(0) = to.row(7);
+    options.landmarks.st.row(7) = to.row(0);
+    EXPECT_GT(align::fit_sections(sm, st, options).landmark_misfit, 0.1);
 }
 
 /// Thirty of the seeds whose shares docs/alignment.md states for three hundred.

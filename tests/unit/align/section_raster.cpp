@@ -59,6 +59,30 @@ TEST(SectionRaster, HolesAreKeptAndSpecksAreNot) {
     EXPECT_FALSE(inside(750, 780));
 }
 
+/// Cells outside the tissue in a square that points surround.
+std::int64_t cells_in_holes(const align::SectionRaster& raster, double low, double high) {
+    std::int64_t count = 0;
+    for (std::int64_t c = 0; c < raster.grid.size(); ++c) {
+        const double x = raster.grid.x(c % raster.grid.nx);
+        const double y = raster.grid.y(c / raster.grid.nx);
+        count += x > low && x < high && y > low && y < high && !raster.inside(c);
+    }
+    return count;
+}
+
+TEST(SectionRaster, MissingPointsAreNoHoles) {
+    const auto with_gap = [](double side) {
+        return lattice(20, 10, [side](double x, double y) {
+            return std::abs(x - 100) >= side / 2 || std::abs(y - 100) >= side / 2;
+        });
+    };
+    const core::MatrixD one = with_gap(10);
+    const core::MatrixD many = with_gap(70);
+    ASSERT_EQ(one.rows(), 20 * 20 - 1);
+    EXPECT_EQ(cells_in_holes(align::rasterise(one, {}, "one"), 20, 170), 0);
+    EXPECT_GT(cells_in_holes(align::rasterise(many, {}, "many"), 20, 170), 50);
+}
+
 TEST(SectionRaster, RefusesPointsThatAreNoSection) {
     const auto refusal = [](const core::MatrixD& points) -> std::string {
         try {
