@@ -69,6 +69,25 @@ double smallest_determinant(const SpatialTransform& transform, const SectionRast
     return least;
 }
 
+/// Intersection over union of the tissues; bending changes areas from place to place.
+double tissue_overlap(const SpatialTransform& transform, const SectionRaster& sm,
+                      const SectionRaster& st) {
+    const core::MatrixD places = tissue_places(sm, 1);
+    const core::MatrixD moved = apply(transform, places);
+    const std::vector<double> areas = determinants(transform, places);
+    double all = 0;
+    double both = 0;
+    for (Eigen::Index r = 0; r < moved.rows(); ++r) {
+        const double area = std::abs(areas[r]) * sm.grid.cell * sm.grid.cell;
+        all += area;
+        const auto i = std::lround((moved(r, 0) - st.grid.x0) / st.grid.cell);
+        const auto j = std::lround((moved(r, 1) - st.grid.y0) / st.grid.cell);
+        if (i >= 0 && j >= 0 && i < st.grid.nx && j < st.grid.ny && st.inside(j * st.grid.nx + i))
+            both += area;
+    }
+    return std::min(1.0, both / (all + st.area - both));
+}
+
 core::MatrixD displacement(const SpatialTransform& transform, const SectionRaster& sm) {
     constexpr std::int64_t kStride = 4;
     const core::MatrixD places = tissue_places(sm, kStride);
@@ -232,13 +251,11 @@ Fit fit_sections(const SectionRaster& sm, const SectionRaster& st, const FitOpti
     Fit fit;
     rank(fit, poses, sm, st);
     fit.transform = fit.candidates.front().affine;
-    fit.overlap = poses.front().affine.match.overlap;
     fit.smallest_determinant = 1;
     fit.converged = true;
     if (options.deformation == Deformation::Diffeomorphic) {
         const detail::Registration& found = poses.front().bent;
         fit.transform = in_units(found, sm, st);
-        fit.overlap = found.match.overlap;
         fit.iterations = found.iterations;
         fit.converged = found.converged;
         fit.smallest_determinant = smallest_determinant(fit.transform, sm);
@@ -247,6 +264,7 @@ Fit fit_sections(const SectionRaster& sm, const SectionRaster& st, const FitOpti
     } else {
         fit.agreement = agreement(match, poses.front().affine.pose(match.places()));
     }
+    fit.overlap = tissue_overlap(fit.transform, sm, st);
     fit.landmark_misfit = landmark_misfit(fit.transform, options.landmarks, st);
     fit.outline_sm = outline(sm);
     fit.outline_st = outline(st);

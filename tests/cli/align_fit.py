@@ -18,8 +18,8 @@ def errors_in_spots(smeta, atlas, study, sample, folder):
     return [((float(r["x"]) - float(r["st_x"])) ** 2 + (float(r["y"]) - float(r["st_y"])) ** 2) ** 0.5 / pitch for r in rows]
 
 
-def expect_error(smeta, words, *arguments):
-    _, err = smeta.run(*arguments, expect=2)
+def expect_error(smeta, words, *arguments, np=1):
+    _, err = smeta.run(*arguments, expect=2, np=np)
     check(all(word in err for word in words), f"{arguments}: expected {words} in: {err}")
 
 
@@ -55,7 +55,7 @@ def body(smeta, folder):
     expect_error(smeta, ["marks.tsv", "st_x"], "align", "--atlas", atlas, *fit, "--set", f"align.landmarks={marks}")
     marks.write_text(header + "1\t2\t3\t4\n5\t6\t7\t8\n")
     expect_error(smeta, ["marks.tsv", "'S1'", "three or more"], "align", "--atlas", atlas, *fit, "--set", f"align.landmarks={marks}")
-    marks.write_text(header + "".join(f"{r[0]}\t{r[1]}\t1e7{k}\t{r[4]}\n" for k, r in enumerate(truth[::50])))
+    marks.write_text(header + "".join(f"{r[0]}\t{r[1]}\t{1e7 + k}\t{r[4]}\n" for k, r in enumerate(truth[::50])))
     expect_error(smeta, ["landmark 1", "unit"], "align", "--atlas", atlas, *fit, "--set", f"align.landmarks={marks}", np=2)
     expect_error(smeta, ["align.candidates"], "align", "--atlas", atlas, *fit, "--set", "align.candidates=0")
     refuse_no_sections(smeta, folder)
