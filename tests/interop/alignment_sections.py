@@ -1,4 +1,4 @@
-"""Alignment of real neighbouring sections, the second one turned by 130 degrees and mirrored first, no landmark given. Prints the table of docs/alignment.md:
+"""Alignment of real neighbouring sections, the first one mirrored and turned by 130 degrees before it is laid on the second, no landmark given. Prints the table of docs/alignment.md:
 breast cancer layers (counts; how each gene correlates with itself in the nearest spot, which the fit cannot know: it does not match features; the pair 1 and
 2 beside STalign's own result), DLPFC neighbours and heart sections (shape alone): share of places whose nearest place of the other section has the same label."""
 
@@ -50,7 +50,7 @@ def fit(folder, moving, moving_values, fixed, fixed_values):
 
 
 def turned(moved, moving):
-    """Degrees from upright; 180 when mirrored."""
+    """Degrees from the original; 180 when mirrored."""
     a = np.linalg.lstsq(np.c_[moving, np.ones(len(moving))], moved, rcond=None)[0][:2].T
     return 180.0 if np.linalg.det(a) < 0 else abs(math.degrees(math.atan2(a[1, 0] - a[0, 1], a[0, 0] + a[1, 1])))
 
@@ -164,7 +164,7 @@ def heart(folder):
 def main():
     if not (DATA / "alignment/heart").is_dir():
         sys.exit(77)
-    print("| sections | outlines overlap | degrees from upright | flagged | |\n|---|---|---|---|---|", flush=True)
+    print("| sections | outlines overlap | degrees from the original | flagged | |\n|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
         honest = breast(folder) + dlpfc(folder) + heart(folder)
