@@ -6,6 +6,7 @@ namespace smeta::drivers {
 
 /// Commands that ask what the clusters, labels and regions of a run are made of.
 void add_markers(CommandLine& line);
+void add_correlate(CommandLine& line);
 void add_annotate(CommandLine& line);
 void add_enrich(CommandLine& line);
 

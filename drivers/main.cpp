@@ -45,6 +45,7 @@ void add_commands(CommandLine& line) {
     add_neighbors(line);
     add_cluster(line);
     add_markers(line);
+    add_correlate(line);
     add_annotate(line);
     add_enrich(line);
     add_report(line);

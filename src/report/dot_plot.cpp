@@ -50,6 +50,7 @@ struct Limits {
 };
 
 Limits limits_of(const DotPlot& plot, const DotPlotFeature& feature) {
+    if (plot.scale == ColourScale::Signed) return {-1, 1};
     Limits limits;
     if (plot.scale == ColourScale::Feature) {
         limits.add(feature.colour);
@@ -59,6 +60,10 @@ Limits limits_of(const DotPlot& plot, const DotPlotFeature& feature) {
         for (const auto& other : panel.features) limits.add(other.colour);
     limits.low = 0;
     return limits;
+}
+
+Colour colour_at(const DotPlot& plot, double t) {
+    return plot.scale == ColourScale::Signed ? diverging(t) : viridis(t);
 }
 
 void draw_feature(Svg& svg, const DotPlot& plot, const DotPlotFeature& feature, Point origin) {
@@ -71,7 +76,7 @@ void draw_feature(Svg& svg, const DotPlot& plot, const DotPlotFeature& feature, 
         if (!std::isnan(feature.colour[g]) && feature.size[g] > 0)
             svg.circle({origin.x + kColumn * (static_cast<double>(g) + 0.5), origin.y},
                        kRadius * std::sqrt(std::min(feature.size[g], 1.0)),
-                       to_hex(viridis(limits.share(feature.colour[g]))));
+                       to_hex(colour_at(plot, limits.share(feature.colour[g]))));
 }
 
 void draw_panel(Svg& svg, const DotPlot& plot, const DotPlotPanel& panel, Point corner) {
@@ -105,14 +110,17 @@ void draw_legend(Svg& svg, const DotPlot& plot, Point corner) {
     for (const auto& panel : plot.panels)
         for (const auto& feature : panel.features) limits.add(feature.colour);
     const bool is_shared = plot.scale == ColourScale::Figure;
+    const bool is_signed = plot.scale == ColourScale::Signed;
     svg.text(corner.x, y, plot.colour_label, {.colour = "muted"});
     constexpr int kSteps = 40;
     for (int i = 0; i < kSteps; ++i)
         svg.rectangle(corner.x + 3.0 * i, y + 8, 3.2, 10,
-                      to_hex(viridis((i + 0.5) / static_cast<double>(kSteps))));
-    svg.text(corner.x, y + 31, is_shared ? "0" : "lowest", {.size = 10});
+                      to_hex(colour_at(plot, (i + 0.5) / static_cast<double>(kSteps))));
+    svg.text(corner.x, y + 31, is_signed ? "-1" : is_shared ? "0" : "lowest", {.size = 10});
     svg.text(corner.x + 3.0 * kSteps, y + 31,
-             is_shared ? fmt::format("{:.3g}", limits.high) : std::string("highest"),
+             is_signed   ? std::string("1")
+             : is_shared ? fmt::format("{:.3g}", limits.high)
+                         : std::string("highest"),
              {.size = 10, .anchor = Anchor::End});
 }
 

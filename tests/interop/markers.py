@@ -1,4 +1,4 @@
-"""smeta markers against scanpy's rank_genes_groups, scipy and statsmodels, on 1, 2 and 4 ranks."""
+"""smeta markers and correlate against scanpy's rank_genes_groups, scipy and statsmodels, on 1, 2 and 4 ranks."""
 import pathlib
 import subprocess
 import sys
@@ -113,6 +113,27 @@ def against_scipy(ours, data):
     assert max(worst.values()) < 1e-6, worst
 
 
+def log_normalised(data, kind):
+    x = data[:, data.var["type"] == kind].X.toarray().astype(np.float64)
+    sums = x.sum(1, keepdims=True)
+    return np.log1p(x * np.divide(1e4, sums, out=np.zeros_like(sums), where=sums > 0)).astype(np.float32).astype(np.float64)
+
+
+def against_pearsonr(table, data):
+    genes, metabolites = log_normalised(data, "ST"), log_normalised(data, "SM")
+    gene = {name: i for i, name in enumerate(data.var_names[data.var["type"] == "ST"])}
+    metabolite = {name: i for i, name in enumerate(data.var_names[data.var["type"] == "SM"])}
+    worst = {"r": 0.0, "p": 0.0}
+    for row in table.iloc[::5].itertuples():
+        rows = data.obs["domain"] == row.group if row.group != "all" else np.full(data.n_obs, True)
+        test = scipy.stats.pearsonr(genes[rows, gene[row.gene]], metabolites[rows, metabolite[row.metabolite]])
+        assert rows.sum() == row.spots
+        worst["r"] = max(worst["r"], abs(test.statistic - row.r))
+        worst["p"] = max(worst["p"], abs(test.pvalue - row.p_value))
+    print("against pearsonr:", worst, len(table), "pairs")
+    assert max(worst.values()) < 1e-6 and len(table) > 500, worst
+
+
 with tempfile.TemporaryDirectory() as folder:
     folder = pathlib.Path(folder)
     data = study()
@@ -145,6 +166,12 @@ with tempfile.TemporaryDirectory() as folder:
                 f"wilcoxon within {sample}")
         figure = tables.parent / "figures" / f"within_{sample}.svg"
         assert figure.read_text().startswith("<?xml"), figure
+
+    correlate = ["correlate", "--atlas", atlas, "--groupby", "domain", "--measured"]
+    smeta(*correlate)
+    against_pearsonr(pd.read_csv(tables / "correlation.tsv", sep="\t"), data)
+    smeta(*correlate, "--name", "again", np_=2)
+    assert (tables / "again.tsv").read_bytes() == (tables / "correlation.tsv").read_bytes()
 
     refused(["no sample of run 'main' has an obs column 'nothing'", "domain"], "markers", "--atlas", atlas, "--groupby", "nothing")
     refused(["'d9' is no group of 'domain'", "d0, d1, d2, d3"], "markers", "--atlas", atlas, "--groupby", "domain", "--reference", "d9")

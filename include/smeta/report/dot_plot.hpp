@@ -19,8 +19,9 @@ struct DotPlotPanel {
     std::vector<DotPlotFeature> features;
 };
 
-/// How values become colours: over the groups of each feature, or from 0 to the figure's largest.
-enum class ColourScale { Feature, Figure };
+/// How values become colours: over the groups of each feature, from 0 to the figure's largest, or
+/// from -1 to 1 with 0 in the middle.
+enum class ColourScale { Feature, Figure, Signed };
 
 /// Features that mark groups: a dot for each feature and group, whose area and colour are numbers.
 struct DotPlot {

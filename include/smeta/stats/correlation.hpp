@@ -1,0 +1,11 @@
+#pragma once
+
+#include <cstdint>
+
+namespace smeta::stats {
+
+/// Two-sided p-value of Pearson's r over n pairs: t = r sqrt((n - 2) / (1 - r^2)) with n - 2
+/// degrees of freedom, as scipy.stats.pearsonr. NaN for a NaN and below three pairs. Local.
+double pearson_p_value(double r, std::int64_t n);
+
+}  // namespace smeta::stats
