@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "smeta/analysis/cluster.hpp"
+#include "smeta/analysis/umap.hpp"
 #include "smeta/core/log.hpp"
 #include "smeta/model/embed.hpp"
 
@@ -47,6 +48,21 @@ int run_cluster(Context& context, const RunOptions& options) {
     return 0;
 }
 
+int run_umap(Context& context, const RunOptions& options) {
+    const atlas::Run run = open_run(context, options);
+    if (context.options.dry_run) {
+        print(context, plan(run, context.settings.cluster) +
+                           fmt::format("epochs\t{}\n",
+                                       context.settings.umap.epochs_for(run.inputs().rows())));
+        return 0;
+    }
+    model::require_results(context.comm, run);
+    finish(context, run, "umap",
+           analysis::run_umap(context.comm, run, context.settings.cluster, context.settings.umap,
+                              context.settings.seed));
+    return 0;
+}
+
 }  // namespace
 
 int cluster_run(Context& context, const atlas::Run& run) {
@@ -73,6 +89,13 @@ void add_cluster(CommandLine& line) {
         line.add("cluster", "Leiden clusters of the neighbour graph",
                  [options](Context& context) { return run_cluster(context, *options); }),
         *options);
+}
+
+void add_umap(CommandLine& line) {
+    auto options = std::make_shared<RunOptions>();
+    add_run_options(line.add("umap", "layout of the neighbour graph in two dimensions",
+                             [options](Context& context) { return run_umap(context, *options); }),
+                    *options);
 }
 
 }  // namespace smeta::drivers

@@ -113,6 +113,9 @@ void add_embed(CommandLine& line);
 void add_map(CommandLine& line);
 void add_neighbors(CommandLine& line);
 void add_cluster(CommandLine& line);
+void add_umap(CommandLine& line);
+void add_score(CommandLine& line);
+void add_network(CommandLine& line);
 void add_report(CommandLine& line);
 void add_config(CommandLine& line);
 

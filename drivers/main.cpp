@@ -48,6 +48,9 @@ void add_commands(CommandLine& line) {
     add_correlate(line);
     add_annotate(line);
     add_enrich(line);
+    add_umap(line);
+    add_score(line);
+    add_network(line);
     add_report(line);
     add_export(line);
     add_atlas(line);

@@ -13,6 +13,7 @@ Settings::Settings() {
     bind(table, loss);
     bind(table, train);
     bind(table, cluster);
+    bind(table, umap);
     bind(table, map);
     bind(table, report);
 }

@@ -5,6 +5,7 @@
 #include "smeta/align/align_config.hpp"
 #include "smeta/analysis/cluster_config.hpp"
 #include "smeta/analysis/map_config.hpp"
+#include "smeta/analysis/umap_config.hpp"
 #include "smeta/atlas/ingest_config.hpp"
 #include "smeta/core/config.hpp"
 #include "smeta/model/train_config.hpp"
@@ -32,6 +33,7 @@ struct Settings {
     model::LossConfig loss;
     model::TrainConfig train;
     analysis::ClusterConfig cluster;
+    analysis::UmapConfig umap;
     analysis::MapConfig map;
     report::ReportConfig report;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 
 #include <fmt/format.h>
 
@@ -9,6 +10,7 @@
 #include "smeta/analysis/knn.hpp"
 #include "smeta/analysis/latent.hpp"
 #include "smeta/analysis/leiden.hpp"
+#include "smeta/analysis/umap.hpp"
 #include "smeta/atlas/stage.hpp"
 #include "smeta/atlas/writer_lock.hpp"
 #include "smeta/core/error.hpp"
@@ -21,8 +23,9 @@
 namespace smeta::analysis {
 namespace {
 
-constexpr int kNeighborsVersion = 1;
+constexpr int kNeighborsVersion = 2;
 constexpr int kClusterVersion = 1;
+constexpr int kUmapVersion = 1;
 
 io::UnsValue uns_text(std::string value) {
     return {std::move(value)};
@@ -38,6 +41,13 @@ std::string cluster_key(const std::string& graph_key, const ClusterConfig& confi
     return core::to_hex(
         core::hash128(fmt::format("cluster {} {} {} {} {}", kClusterVersion, graph_key,
                                   config.resolution, config.iterations, seed)));
+}
+
+std::string umap_key(const std::string& graph_key, const UmapConfig& config, std::int64_t epochs,
+                     std::uint64_t seed) {
+    return core::to_hex(core::hash128(fmt::format("umap {} {} {} {} {} {} {}", kUmapVersion,
+                                                  graph_key, config.min_dist, config.spread, epochs,
+                                                  config.negative_samples, seed)));
 }
 
 io::AnnData neighbors_file(const RunLatent& latent, const NearestNeighbors& nearest,
@@ -102,6 +112,26 @@ StageResult make_neighbors(const comm::Comm& comm, const atlas::Run& run, const 
     return StageResult::Done;
 }
 
+/// Calls work(sample's position) for the samples of this rank; votes. Collective.
+void for_own_samples(const comm::Comm& comm, const RunLatent& latent,
+                     const std::function<void(std::size_t)>& work) {
+    comm.all_or_throw([&] {
+        for (std::size_t s = comm.rank(); s < latent.samples.size();
+             s += static_cast<std::size_t>(comm.size()))
+            work(s);
+    });
+}
+
+/// Whether every sample's results carry this key of a command. Collective.
+bool results_are_current(const comm::Comm& comm, const atlas::Run& run, const RunLatent& latent,
+                         const std::string& command, const std::string& key) {
+    std::int32_t stale = 0;
+    for_own_samples(comm, latent, [&](std::size_t s) {
+        if (atlas::key_in(run.read_result(latent.samples[s]).uns, command) != key) stale = 1;
+    });
+    return comm.allreduce(stale, comm::ReduceOp::Max) == 0;
+}
+
 /// Adds the labels of one sample's rows to its results.
 void store_clusters(const atlas::Run& run, const std::string& sample,
                     const std::vector<std::int32_t>& labels, std::int32_t clusters,
@@ -130,18 +160,7 @@ StageResult run_cluster(const comm::Comm& comm, const atlas::Run& run, const Clu
     const auto neighbors = config.neighbors_for(latent.samples.size());
     make_neighbors(comm, run, latent, neighbors);
     const auto key = cluster_key(neighbors_key(latent, neighbors), config, seed);
-    const auto is_mine = [&](std::size_t s) {
-        return static_cast<int>(s) % comm.size() == comm.rank();
-    };
-
-    std::int32_t stale = 0;
-    comm.all_or_throw([&] {
-        for (std::size_t s = 0; s < latent.samples.size(); ++s)
-            if (is_mine(s) &&
-                atlas::key_in(run.read_result(latent.samples[s]).uns, "cluster") != key)
-                stale = 1;
-    });
-    if (comm.allreduce(stale, comm::ReduceOp::Max) == 0) return StageResult::Current;
+    if (results_are_current(comm, run, latent, "cluster", key)) return StageResult::Current;
 
     std::vector<std::int32_t> labels;
     comm.root_or_throw([&] {
@@ -153,16 +172,43 @@ StageResult run_cluster(const comm::Comm& comm, const atlas::Run& run, const Clu
     comm.broadcast(labels);
     const std::int32_t clusters =
         labels.empty() ? 0 : *std::max_element(labels.begin(), labels.end()) + 1;
-    comm.all_or_throw([&] {
-        for (std::size_t s = 0; s < latent.samples.size(); ++s)
-            if (is_mine(s))
-                store_clusters(run, latent.samples[s],
-                               {labels.begin() + latent.first_row[s],
-                                labels.begin() + latent.first_row[s + 1]},
-                               clusters, key);
+    for_own_samples(comm, latent, [&](std::size_t s) {
+        store_clusters(
+            run, latent.samples[s],
+            {labels.begin() + latent.first_row[s], labels.begin() + latent.first_row[s + 1]},
+            clusters, key);
     });
     core::log_info("clusters: {} on {} spots at resolution {}", clusters, latent.rows(),
                    config.resolution);
+    return StageResult::Done;
+}
+
+StageResult run_umap(const comm::Comm& comm, const atlas::Run& run, const ClusterConfig& cluster,
+                     const UmapConfig& config, std::uint64_t seed) {
+    const auto latent = read_latent(comm, run);
+    const auto neighbors = cluster.neighbors_for(latent.samples.size());
+    make_neighbors(comm, run, latent, neighbors);
+    const auto key =
+        umap_key(neighbors_key(latent, neighbors), config, config.epochs_for(latent.rows()), seed);
+    if (results_are_current(comm, run, latent, "umap", key)) return StageResult::Current;
+
+    std::vector<double> layout;
+    comm.root_or_throw([&] {
+        const auto graph = io::read_h5ad(run.neighbors_file().string());
+        const core::MatrixD found = umap_layout(graph.obsp.at("connectivities").view(),
+                                                umap_start(latent.latent), config, seed);
+        layout.assign(found.data(), found.data() + found.size());
+    });
+    comm.broadcast(layout);
+    const Eigen::Map<const core::MatrixD> all(layout.data(), latent.rows(), 2);
+    for_own_samples(comm, latent, [&](std::size_t s) {
+        run.update_result(latent.samples[s], [&](io::AnnData& result) {
+            result.obsm["X_umap"] =
+                all.middleRows(latent.first_row[s], latent.first_row[s + 1] - latent.first_row[s]);
+            atlas::set_key(result.uns, "umap", key);
+        });
+    });
+    core::log_info("umap: {} spots, {} epochs", latent.rows(), config.epochs_for(latent.rows()));
     return StageResult::Done;
 }
 

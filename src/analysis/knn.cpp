@@ -1,11 +1,12 @@
 #include "smeta/analysis/knn.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <span>
 
 #include "smeta/core/error.hpp"
 #include "smeta/core/threads.hpp"
-#include "smeta/spatial/knn.hpp"
+#include "smeta/spatial/block_tree.hpp"
 
 namespace smeta::analysis {
 NearestNeighbors nearest_neighbors(const core::MatrixD& points, comm::Range queries,
@@ -21,16 +22,25 @@ NearestNeighbors nearest_neighbors(const core::MatrixD& points, comm::Range quer
     result.distances.resize(result.rows * k);
     if (k == 0 || result.rows == 0) return result;
 
-    const spatial::PointIndex index(points);
+    const spatial::BlockTree tree(points);
+    std::vector<std::int64_t> order;  // of the leaves: consecutive queries meet the same points
+    order.reserve(result.rows);
+    for (const std::int64_t row : tree.order())
+        if (row >= queries.first && row < queries.last) order.push_back(row);
     const auto width = static_cast<std::size_t>(points.cols());
-#pragma omp parallel for schedule(dynamic, 64) num_threads(core::threads())
-    for (std::int64_t r = 0; r < result.rows; ++r) {
-        const std::int64_t self = queries.first + r;
-        const auto found =
-            index.nearest({points.data() + self * points.cols(), width}, result.neighbors, self);
-        for (std::size_t j = 0; j < k; ++j) {
-            result.indices[r * k + j] = found[j].row;
-            result.distances[r * k + j] = found[j].distance;
+#pragma omp parallel num_threads(core::threads())
+    {
+        std::vector<spatial::BlockTree::Found> found;
+#pragma omp for schedule(dynamic, 64)
+        for (std::size_t q = 0; q < order.size(); ++q) {
+            const auto self = order[q];
+            tree.nearest({points.data() + self * points.cols(), width}, result.neighbors,
+                         static_cast<std::int32_t>(self), found);
+            const auto first = static_cast<std::size_t>(self - queries.first) * k;
+            for (std::size_t j = 0; j < k; ++j) {
+                result.indices[first + j] = found[j].row;
+                result.distances[first + j] = std::sqrt(found[j].squared);
+            }
         }
     }
     return result;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "smeta/analysis/normalised.hpp"
 #include "smeta/core/random.hpp"
 #include "smeta/stats/pca.hpp"
 
@@ -12,7 +13,6 @@ namespace smeta::analysis {
 namespace {
 
 constexpr std::int32_t kComponents = 50;
-constexpr double kTarget = 1e4;
 
 /// The drawn rows of each sample, ascending.
 struct Draw {
@@ -71,27 +71,18 @@ Block read_block(const atlas::Run& run, const Draw& draw, const atlas::ModalityF
             out += static_cast<std::int64_t>(draw.rows[s].size());
             continue;
         }
-        const auto position =
-            atlas::positions_in(features.names(), reader.var(features.name).index);
-        std::vector<std::int32_t> new_column(reader.features(features.name), -1);
-        for (std::int32_t f = 0; f < width; ++f)
-            if (position[f] >= 0) new_column[position[f]] = f;
         constexpr std::int64_t kRowsAtOnce = 4096;
         for (std::size_t next = 0; next < draw.rows[s].size();) {
             const std::int64_t first = draw.rows[s][next];
             const std::int64_t last = std::min(first + kRowsAtOnce, reader.rows());
-            const auto rows = core::select_columns(
-                reader.read_rows(features.name, first, last).view(), new_column, width);
-            const auto sums = core::row_sums(rows.view());
+            const auto rows = normalised_rows(reader, features, first, last);
             for (; next < draw.rows[s].size() && draw.rows[s][next] < last; ++next, ++out) {
                 const auto r = draw.rows[s][next] - first;
                 block.present[out] = 1;
-                if (!(sums[r] > 0)) continue;
                 const auto columns = rows.view().row_indices(r);
                 const auto values = rows.view().row_values(r);
                 for (std::size_t e = 0; e < columns.size(); ++e)
-                    block.values(out, columns[e]) = static_cast<float>(
-                        std::log1p(std::max(0.0, values[e] * kTarget / sums[r])));
+                    block.values(out, columns[e]) = values[e];
             }
         }
     }

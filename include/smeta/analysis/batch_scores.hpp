@@ -5,37 +5,24 @@
 #include <vector>
 
 #include "smeta/analysis/knn.hpp"
+#include "smeta/analysis/lisi.hpp"
+#include "smeta/analysis/silhouette.hpp"
 #include "smeta/core/matrix.hpp"
 
 namespace smeta::analysis {
 
-/// Local inverse Simpson's index of one neighbour list (Korsunsky et al. 2019, supplement).
-struct Lisi {
-    double beta = 1;   ///< precision of the weights exp(-beta d): their entropy is log(perplexity)
-    double value = 1;  ///< 1 / sum over labels of the squared weight share: 1 (one label) ...
-                       ///< labels (all alike)
-};
-
-inline constexpr double kLisiPerplexity = 30;
-inline constexpr std::int32_t kLisiNeighbors = 90;
-
-/// `labels` are those of the neighbours, from 0. beta by bisection, tolerance 1e-5 and at most 50
-/// steps. Local.
-Lisi lisi(std::span<const double> distances, std::span<const std::int32_t> labels,
-          double perplexity = kLisiPerplexity);
-
-/// LISI of every point from its neighbour list; `labels` has one entry a point. Local.
-std::vector<double> lisi(const NearestNeighbors& nearest, std::span<const std::int32_t> labels,
-                         double perplexity = kLisiPerplexity);
-
-/// Silhouette width (b - a) / max(a, b) of every point, Euclidean; 0 in a group of one and where
-/// there is one group only. Needs n^2 distances. Local.
-std::vector<double> silhouette(const core::MatrixD& points, std::span<const std::int32_t> labels);
+/// The given rows in the given order. Local.
+core::MatrixD select_rows(const core::MatrixD& points, const std::vector<std::int64_t>& rows);
 
 /// Mean over the labels with two batches or more (and fewer batches than points) of the mean over
 /// their points of 1 - |silhouette by batch|: 1 = batches inseparable within each label (scIB,
 /// Luecken et al. 2022). NaN where no label qualifies. Local.
 double batch_silhouette(const core::MatrixD& points, std::span<const std::int32_t> batches,
+                        std::span<const std::int32_t> labels);
+
+/// The same number with the distances shared over ranks; every rank gets it. Collective.
+double batch_silhouette(const comm::Comm& comm, const core::MatrixD& points,
+                        std::span<const std::int32_t> batches,
                         std::span<const std::int32_t> labels);
 
 /// Mean share of neighbours from other batches over its expectation when all are mixed evenly: 0

@@ -1,0 +1,95 @@
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "smeta/analysis/score_stage.hpp"
+#include "smeta/atlas/run_output.hpp"
+#include "smeta/atlas/writer_lock.hpp"
+#include "smeta/core/error.hpp"
+#include "smeta/core/log.hpp"
+#include "smeta/io/atomic_file.hpp"
+#include "smeta/model/embed.hpp"
+
+#include "command.hpp"
+#include "run_commands.hpp"
+
+namespace smeta::drivers {
+
+namespace {
+
+struct ScoreOptions {
+    RunOptions run;
+    std::string label;
+    std::string batch = "sample";
+    std::vector<std::string> files;
+    std::vector<std::string> keys;
+    std::int32_t components = 50;
+};
+
+/// A file has the key in the same place, or all have the one key.
+std::vector<analysis::EmbeddingFile> others(const ScoreOptions& options) {
+    if (options.files.empty() && !options.keys.empty())
+        throw core::ConfigError("--key names an embedding in a file: give --embedding FILE.h5ad");
+    if (options.keys.size() != 1 && options.keys.size() != options.files.size())
+        throw core::ConfigError(
+            fmt::format("{} --embedding but {} --key: give one key for each file, or one for all",
+                        options.files.size(), options.keys.size()));
+    std::vector<analysis::EmbeddingFile> result;
+    for (std::size_t f = 0; f < options.files.size(); ++f)
+        result.push_back({options.files[f], options.keys[options.keys.size() == 1 ? 0 : f]});
+    return result;
+}
+
+int run_score(Context& context, const ScoreOptions& options) {
+    const atlas::Run run = open_run(context, options.run);
+    const analysis::ScoreRequest request{.label = options.label,
+                                         .batch = options.batch,
+                                         .others = others(options),
+                                         .components = options.components,
+                                         .cluster = context.settings.cluster,
+                                         .seed = context.settings.seed};
+    if (context.options.dry_run) {
+        print(context, fmt::format("run\t{}\nspots\t{}\nembeddings\t{}\nscores\t{}\n", run.name(),
+                                   run.inputs().rows(),
+                                   1 + (request.components > 0 ? 1 : 0) + request.others.size(),
+                                   run.scores_file().string()));
+        return 0;
+    }
+    model::require_results(context.comm, run);
+    const auto scores = [&] {
+        const core::Timings::Scope timing(context.timings, "score");
+        return analysis::score_run(context.comm, run, request);
+    }();
+    context.comm.root_or_throw([&] {
+        atlas::write_table(run, "scores", analysis::scores_tsv(scores));
+        const auto writing = atlas::writer_lock(run.atlas_path());
+        io::write_atomically(run.scores_file().string(), analysis::scores_json(scores));
+    });
+    core::log_info("scores of run '{}': {}", run.name(), run.scores_file().string());
+    record_history(context, run, "score");
+    return 0;
+}
+
+}  // namespace
+
+void add_score(CommandLine& line) {
+    auto options = std::make_shared<ScoreOptions>();
+    auto& app = line.add("score", "how good the integration is: continuity, biology, batches",
+                         [options](Context& context) { return run_score(context, *options); });
+    add_run_options(app, options->run);
+    app.add_option("--label", options->label,
+                   "obs column with the true labels (default: no scores that need them)");
+    app.add_option("--batch", options->batch, "obs column with the batches")->capture_default_str();
+    app.add_option("--embedding", options->files,
+                   "score this .h5ad's embedding of the same spots, too (repeatable)");
+    app.add_option("--key", options->keys,
+                   "name in obsm of each --embedding, in order; one for all if given once");
+    app.add_option("--components", options->components,
+                   "principal components of the data before integration; 0: not scored")
+        ->check(CLI::Range(0, 1000))
+        ->capture_default_str();
+}
+
+}  // namespace smeta::drivers

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "smeta/comm/comm.hpp"
+#include "smeta/core/matrix.hpp"
+#include "smeta/stats/pca.hpp"
+
+namespace smeta::stats {
+
+/// Lanes of rows whose sums are added in one order on any number of ranks.
+inline constexpr int kPcaLanes = 32;
+
+/// The rows of a matrix of `rows` rows that a rank holds for principal_components: whole lanes,
+/// consecutive; nothing on ranks beyond the lanes. Local.
+comm::Range pca_rows(std::int64_t rows, int ranks, int rank);
+
+enum class BlockScale { Keep, UnitTotalVariance };
+
+/// Columns [first, last) that are centred and scaled together.
+struct ColumnBlock {
+    std::int32_t first = 0;
+    std::int32_t last = 0;
+    BlockScale scale = BlockScale::Keep;
+    /// One entry a row of this rank, 0 where the block is missing: such a row is taken at the
+    /// block's mean. Empty: all present.
+    std::vector<std::uint8_t> present = {};
+};
+
+/// The leading principal components of a sparse matrix whose rows lie over ranks (`mine`: those of
+/// pca_rows), columns centred over the rows that have them: randomised subspace iteration (Halko et
+/// al. 2011) in double, 10 spare directions, 7 power steps; never dense. `count` is cut to
+/// min(rows, columns). Signs: the largest loading is positive. `scores` are those of all rows, on
+/// every rank. The same numbers on any number of ranks and threads. Memory besides `mine`:
+/// kPcaLanes x columns x (count + 10) doubles and a few times rows x (count + 10) doubles.
+/// Collective.
+PrincipalComponents principal_components(const comm::Comm& comm, std::int64_t rows,
+                                         const core::CsrView& mine,
+                                         const std::vector<ColumnBlock>& blocks, std::int32_t count,
+                                         std::uint64_t seed);
+
+}  // namespace smeta::stats

@@ -1,0 +1,201 @@
+#include "smeta/analysis/silhouette.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "smeta/core/error.hpp"
+#include "smeta/core/threads.hpp"
+
+#include "share_rows.hpp"
+
+namespace smeta::analysis {
+namespace {
+
+constexpr std::int64_t kLanes = 8;    // points side by side in a vector register
+constexpr std::int64_t kQueries = 4;  // that use one load of them
+using Lanes = Eigen::Array<double, kLanes, 1>;
+
+/// The points sorted by label, dimension by dimension, so that distances to neighbours in memory
+/// are one vector operation each.
+struct SortedPoints {
+    std::vector<std::int64_t> first;  ///< position of each group's first point; one more entry
+    std::int64_t rows = 0;
+    std::int64_t width = 0;
+    std::vector<double> values;  ///< width x rows
+
+    SortedPoints(const core::MatrixD& points, std::span<const std::int32_t> labels)
+        : rows(points.rows()), width(points.cols()), values(points.size()) {
+        std::int32_t groups = 0;
+        for (const auto label : labels) groups = std::max(groups, label + 1);
+        first.assign(groups + 1, 0);
+        for (const auto label : labels) ++first[label + 1];
+        for (std::int32_t g = 0; g < groups; ++g) first[g + 1] += first[g];
+        auto next = first;
+        for (std::int64_t r = 0; r < rows; ++r) {
+            const auto place = next[labels[r]]++;
+            for (std::int64_t d = 0; d < width; ++d) values[d * rows + place] = points(r, d);
+        }
+    }
+    std::int64_t groups() const { return static_cast<std::int64_t>(first.size()) - 1; }
+    std::int64_t size(std::int64_t group) const { return first[group + 1] - first[group]; }
+};
+
+using Sums = std::array<double, kQueries>;
+
+/// Sum of the distances of each query to the points [begin, end) of the sorted order.
+/// `queries`: width x kQueries.
+Sums distance_sums(const SortedPoints& points, const double* queries, std::int64_t begin,
+                   std::int64_t end) {
+    std::array<Lanes, kQueries> total;
+    total.fill(Lanes::Zero());
+    std::int64_t j = begin;
+    for (; j + kLanes <= end; j += kLanes) {
+        Lanes s0 = Lanes::Zero();
+        Lanes s1 = Lanes::Zero();
+        Lanes s2 = Lanes::Zero();
+        Lanes s3 = Lanes::Zero();
+        const double* column = points.values.data() + j;
+        const double* q = queries;
+        for (std::int64_t d = 0; d < points.width; ++d, column += points.rows, q += kQueries) {
+            const Lanes x = Eigen::Map<const Lanes>(column);
+            s0 += (x - q[0]).square();
+            s1 += (x - q[1]).square();
+            s2 += (x - q[2]).square();
+            s3 += (x - q[3]).square();
+        }
+        total[0] += s0.sqrt();
+        total[1] += s1.sqrt();
+        total[2] += s2.sqrt();
+        total[3] += s3.sqrt();
+    }
+    Sums sums{};
+    for (std::int64_t k = 0; k < kQueries; ++k)
+        for (std::int64_t l = 0; l < kLanes; ++l) sums[k] += total[k][l];
+    for (; j < end; ++j)
+        for (std::int64_t k = 0; k < kQueries; ++k) {
+            double squared = 0;
+            for (std::int64_t d = 0; d < points.width; ++d) {
+                const double x = points.values[d * points.rows + j] - queries[d * kQueries + k];
+                squared += x * x;
+            }
+            sums[k] += std::sqrt(squared);
+        }
+    return sums;
+}
+
+/// Calls done(query, sums) for every query, `sums` being those of its distances to each group.
+template <class Done>
+void for_each_query(const core::MatrixD& points, std::span<const std::int32_t> labels,
+                    const SortedPoints& sorted, comm::Range queries, Done done) {
+    core::check(static_cast<Eigen::Index>(labels.size()) == points.rows(), "one label a point");
+    if (!points.allFinite())
+        throw core::NumericError("silhouette: a coordinate is not a finite number");
+    const std::int64_t tiles = (queries.size() + kQueries - 1) / kQueries;
+#pragma omp parallel num_threads(core::threads())
+    {
+        std::vector<double> tile(sorted.width * kQueries);
+        std::vector<Sums> sums(sorted.groups());
+        std::vector<double> own(sorted.groups());
+#pragma omp for schedule(dynamic, 16)
+        for (std::int64_t t = 0; t < tiles; ++t) {
+            const std::int64_t first = queries.first + t * kQueries;
+            // The last tile repeats its last query: every query takes the same path.
+            for (std::int64_t k = 0; k < kQueries; ++k)
+                for (std::int64_t d = 0; d < sorted.width; ++d)
+                    tile[d * kQueries + k] = points(std::min(first + k, queries.last - 1), d);
+            for (std::int64_t g = 0; g < sorted.groups(); ++g)
+                sums[g] = distance_sums(sorted, tile.data(), sorted.first[g], sorted.first[g + 1]);
+            for (std::int64_t k = 0; k < kQueries && first + k < queries.last; ++k) {
+                for (std::int64_t g = 0; g < sorted.groups(); ++g) own[g] = sums[g][k];
+                done(first + k, std::span<const double>(own));
+            }
+        }
+    }
+}
+
+double width_of(double a, double b) {
+    return std::isinf(b) || !(std::max(a, b) > 0) ? 0 : (b - a) / std::max(a, b);
+}
+
+/// Width by the nearest other group.
+double width_of(std::span<const double> sums, const SortedPoints& points, std::int32_t own) {
+    if (points.size(own) < 2) return 0;
+    const double a = sums[own] / static_cast<double>(points.size(own) - 1);
+    double b = std::numeric_limits<double>::infinity();
+    for (std::int64_t g = 0; g < points.groups(); ++g)
+        if (g != own && points.size(g) > 0)
+            b = std::min(b, sums[g] / static_cast<double>(points.size(g)));
+    return width_of(a, b);
+}
+
+/// Width of a point of group `own` when group `one` is told from all the others together.
+double width_against_rest(std::span<const double> sums, const SortedPoints& points,
+                          std::int32_t own, std::int32_t one) {
+    double rest = 0;
+    for (std::int64_t g = 0; g < points.groups(); ++g)
+        if (g != one) rest += sums[g];
+    const std::int64_t others = points.rows - points.size(one);
+    const std::int64_t mine = own == one ? points.size(one) : others;
+    const std::int64_t theirs = points.rows - mine;
+    if (mine < 2 || theirs == 0) return 0;
+    const double inside = own == one ? sums[one] : rest;
+    const double outside = own == one ? rest : sums[one];
+    return width_of(inside / static_cast<double>(mine - 1), outside / static_cast<double>(theirs));
+}
+
+}  // namespace
+
+std::vector<double> silhouette(const core::MatrixD& points, std::span<const std::int32_t> labels,
+                               comm::Range queries) {
+    const SortedPoints sorted(points, labels);
+    std::vector<double> result(queries.size(), 0.0);
+    for_each_query(points, labels, sorted, queries,
+                   [&](std::int64_t query, std::span<const double> sums) {
+                       result[query - queries.first] = width_of(sums, sorted, labels[query]);
+                   });
+    return result;
+}
+
+std::vector<double> silhouette(const core::MatrixD& points, std::span<const std::int32_t> labels) {
+    return silhouette(points, labels, {0, points.rows()});
+}
+
+std::vector<double> silhouette(const comm::Comm& comm, const core::MatrixD& points,
+                               std::span<const std::int32_t> labels) {
+    return detail::share_rows(comm, points.rows(),
+                              [&](comm::Range own) { return silhouette(points, labels, own); });
+}
+
+std::vector<double> silhouettes_against_rest(const comm::Comm& comm, const core::MatrixD& points,
+                                             std::span<const std::int32_t> labels,
+                                             const std::vector<std::int32_t>& groups) {
+    const std::size_t count = groups.size();
+    return detail::share_rows(comm, points.rows(), [&](comm::Range own) {
+        const SortedPoints sorted(points, labels);
+        std::vector<double> result(own.size() * count);
+        for_each_query(points, labels, sorted, own,
+                       [&](std::int64_t query, std::span<const double> sums) {
+                           for (std::size_t g = 0; g < count; ++g)
+                               result[(query - own.first) * count + g] =
+                                   width_against_rest(sums, sorted, labels[query], groups[g]);
+                       });
+        return result;
+    });
+}
+
+std::vector<double> group_distance_sums(const comm::Comm& comm, const core::MatrixD& points,
+                                        std::span<const std::int32_t> labels, std::int32_t groups) {
+    return detail::share_rows(comm, points.rows(), [&](comm::Range own) {
+        const SortedPoints sorted(points, labels);
+        std::vector<double> result(own.size() * groups, 0.0);
+        for_each_query(
+            points, labels, sorted, own, [&](std::int64_t query, std::span<const double> sums) {
+                std::copy(sums.begin(), sums.end(), result.begin() + (query - own.first) * groups);
+            });
+        return result;
+    });
+}
+
+}  // namespace smeta::analysis

@@ -1,0 +1,280 @@
+"""smeta score, network and umap on breast_paired against scikit-learn, scanpy, umap-learn and scipy on the same embedding, labels
+and clusters; the same numbers on 1, 2 and 4 ranks."""
+
+import importlib.util
+import csv
+import json
+import pathlib
+import sys
+
+import anndata
+import h5py
+import numpy as np
+import scanpy as sc
+import scipy.sparse
+from scipy.sparse.csgraph import connected_components, dijkstra
+from sklearn.linear_model import LinearRegression
+from sklearn.manifold import trustworthiness
+from sklearn.neighbors import NearestNeighbors
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_samples, silhouette_score
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "cli"))
+from smeta_cli import check, main  # noqa: E402
+
+SHARED = pathlib.Path(__file__).resolve().parents[3] / "shared"
+DATA = SHARED / "data/semisynthetic/breast_paired.h5ad"
+
+
+def shared_module(name):
+    spec = importlib.util.spec_from_file_location(name, SHARED / "golden" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def make_run(smeta, folder):
+    atlas = folder / "atlas"
+    settings = [x for s in ("select.n_genes=500", "select.n_metabolites=79", "select.batch_biased=keep") for x in ("--set", s)]
+    smeta.run("ingest", "--atlas", atlas, "--joint", DATA, "--set", "ingest.sample_key=sample",
+              "--set", "ingest.cohort_key=patient")
+    smeta.run("select", "--atlas", atlas, *settings)
+    smeta.run("train", "--atlas", atlas, "--threads", 2, "--set", "train.epochs=8", *settings)
+    smeta.run("embed", "--atlas", atlas)
+    smeta.run("cluster", "--atlas", atlas)
+    return atlas
+
+
+def write_other(folder, parts):
+    """An embedding made elsewhere, rows shuffled: scanpy's PCA of the genes."""
+    data = anndata.read_h5ad(DATA)
+    data = data[:, data.var["type"] == "ST"].copy()
+    sc.pp.normalize_total(data, target_sum=1e4)
+    sc.pp.log1p(data)
+    sc.pp.pca(data, n_comps=20)
+    data = data[np.random.default_rng(0).permutation(data.n_obs)]
+    anndata.AnnData(obs=data.obs[[]], obsm={"X_pca": data.obsm["X_pca"]}).write_h5ad(folder / "other.h5ad")
+    names = np.concatenate([p.obs_names for p in parts])
+    return data[names].obsm["X_pca"].astype(float)
+
+
+def graph_of(points):
+    data = anndata.AnnData(obsm={"X": points})
+    sc.pp.neighbors(data, n_neighbors=15, use_rep="X", transformer="sklearn")
+    return data.obsp["connectivities"]
+
+
+def graph_lisi(graph, labels, row_lisi):
+    """scib's graph LISI: connectivities as lengths of edges, the 90 nearest nodes."""
+    lengths = dijkstra(graph)
+    np.fill_diagonal(lengths, -1)
+    order = np.argsort(lengths, axis=1, kind="stable")[:, 1:91]
+    result = np.ones(len(labels))
+    for i, nodes in enumerate(order):
+        if np.isfinite(lengths[i, nodes]).all():
+            result[i] = row_lisi(lengths[i, nodes], labels[nodes])
+    return result
+
+
+def row_lisi(distances, labels, perplexity=30):
+    beta, low, high = 1.0, -np.inf, np.inf
+    for _ in range(51):
+        p = np.exp(-distances * beta)
+        excess = np.log(p.sum()) + beta * (distances * p).sum() / p.sum() - np.log(perplexity)
+        if abs(excess) <= 1e-5:
+            break
+        if excess > 0:
+            low, beta = beta, beta * 2 if high == np.inf else (beta + high) / 2
+        else:
+            high, beta = beta, beta / 2 if low == -np.inf else (beta + low) / 2
+    _, codes = np.unique(labels, return_inverse=True)
+    return 1 / (np.bincount(codes, p / p.sum()) ** 2).sum()
+
+
+def knn_lisi(module, points, labels):
+    return module.lisi(points, labels)
+
+
+def reference_scores(module, points, label, batch):
+    known = label != "undetermined"
+    own, truth = points[known], label[known]
+    groups, batches = len(np.unique(truth)), len(np.unique(batch))
+    widths = silhouette_samples(own, truth)
+    in_batches = {g: len(np.unique(batch[known][truth == g])) for g in np.unique(truth)}
+    isolated = [g for g, n in in_batches.items() if n == min(in_batches.values())]
+    graph = graph_of(own)
+    parts = []
+    for g in np.unique(truth):
+        _, part = connected_components(graph[truth == g][:, truth == g])
+        parts.append(np.bincount(part).max() / len(part))
+    by_batch = []
+    for g in np.unique(truth):
+        inside = truth == g
+        codes = batch[known][inside]
+        if 1 < len(np.unique(codes)) < len(codes):
+            by_batch.append((1 - abs(silhouette_samples(own[inside], codes))).mean())
+    onehot = (batch[:, None] == np.unique(batch)[None]).astype(float)
+    centred = points - points.mean(axis=0)
+    u, s, _ = np.linalg.svd(centred, full_matrices=False)
+    share = sum(LinearRegression().fit(onehot, u[:, i] * s[i]).score(onehot, u[:, i] * s[i]) * s[i] ** 2
+                for i in range(len(s))) / (s**2).sum()
+    return {
+        "label_asw": (silhouette_score(own, truth) + 1) / 2,
+        "isolated_label_asw": np.mean([(widths[truth == g].mean() + 1) / 2 for g in np.unique(truth)]),
+        "isolated_label_asw_scib": np.mean([(silhouette_score(own, truth == g) + 1) / 2 for g in isolated]),
+        "clisi_knn": (groups - np.median(knn_lisi(module, own, truth))) / (groups - 1),
+        "clisi": (groups - np.median(graph_lisi(graph, truth, row_lisi))) / (groups - 1),
+        "graph_connectivity": np.mean(parts),
+        "batch_asw_label": np.mean(by_batch),
+        "ilisi_knn": (np.median(knn_lisi(module, points, batch)) - 1) / (batches - 1),
+        "ilisi": (np.median(graph_lisi(graph_of(points), batch, row_lisi)) - 1) / (batches - 1),
+        "batch_variance": share,
+    }
+
+
+# Graph scores: umap-learn finds its scales in single precision.
+TOLERANCE = {"clisi": 1e-3, "ilisi": 1e-3, "clisi_knn": 1e-5, "ilisi_knn": 1e-5}
+
+
+def compare(name, scores, expected):
+    for score, value in expected.items():
+        found = scores[score]["all"]["value"]
+        print(f"{name} {score}: {found:.8f}, reference {value:.8f}, difference {found - value:.1e}")
+        check(abs(found - value) <= TOLERANCE.get(score, 1e-6), f"{name} {score}: {found}, reference {value}")
+
+
+def check_components(atlas, parts, variances):
+    """Variances of the data before integration against scanpy's on the same matrix."""
+    data = anndata.read_h5ad(DATA)[np.concatenate([p.obs_names for p in parts])]
+    blocks = []
+    with h5py.File(atlas / "runs/main/features.h5") as features:
+        for modality in ("sm", "st"):
+            names = features[f"mod/{modality}/var/_index"].asstr()[:]
+            values = data[:, list(names)].X
+            values = np.asarray(values.todense() if scipy.sparse.issparse(values) else values, dtype=float)
+            sums = values.sum(axis=1, keepdims=True)
+            values = np.log1p(np.where(sums > 0, values * 1e4 / np.where(sums > 0, sums, 1), 0))
+            blocks.append((values - values.mean(axis=0)) / np.sqrt(values.var(axis=0).sum()))
+    reference = sc.pp.pca(np.hstack(blocks), n_comps=50, return_info=True, svd_solver="arpack", dtype="float64")[3]
+    worst = np.max(np.abs(np.array(variances) / reference - 1))
+    print(f"variances of {len(variances)} components: largest relative difference {worst:.1e}")
+    check(worst < 1e-4, "principal components differ from scanpy's")
+
+
+def recall(points, layout, k=15):
+    def near(values):
+        return NearestNeighbors(n_neighbors=k + 1).fit(values).kneighbors(values, return_distance=False)[:, 1:]
+
+    return np.mean([len(set(a) & set(b)) / k for a, b in zip(near(points), near(layout))])
+
+
+def check_umap(smeta, atlas, latent):
+    """As trustworthy a layout as umap-learn's from the same graph, the same on any ranks."""
+    layouts = []
+    for np_ in (1, 2):
+        smeta.run("umap", "--atlas", atlas, np=np_)
+        parts = [anndata.read_h5ad(f) for f in sorted((atlas / "runs/main/results").glob("*.h5ad"))]
+        layouts.append(np.concatenate([p.obsm["X_umap"] for p in parts]))
+        smeta.run("umap", "--atlas", atlas, "--set", "umap.epochs=3")  # so that the next one is made anew
+    check((layouts[0] == layouts[1]).all(), "the layout differs between 1 and 2 ranks")
+    theirs = anndata.read_h5ad(atlas / "runs/main/neighbors.h5")
+    theirs.obsm["X_smeta"] = latent.astype("float32")
+    sc.tl.umap(theirs, min_dist=0.5, random_state=0)
+    scores = {name: (trustworthiness(latent, x, n_neighbors=15), recall(latent, x))
+              for name, x in (("smeta", layouts[0]), ("umap-learn", theirs.obsm["X_umap"]))}
+    print("umap: trustworthiness and neighbour recall", scores)
+    for mine, reference in zip(scores["smeta"], scores["umap-learn"]):
+        check(mine > reference - 0.02, f"layout {scores}")
+
+
+def permuted_counts(edges, labels, groups, rng):
+    """Edges between groups, labels shuffled within each section."""
+    shuffled = [rng.permutation(part) for part in labels]
+    return sum(np.histogram2d(part[e[0]], part[e[1]], bins=(np.arange(groups + 1) - 0.5,) * 2)[0]
+               for part, e in zip(shuffled, edges))
+
+
+def check_network(smeta, atlas, parts):
+    """Edge counts exactly, z-scores within the error of the permutations, co-occurrence to 1e-12."""
+    texts = []
+    for np_ in (1, 2, 4):
+        smeta.run("network", "--atlas", atlas, "--radii", 4, np=np_)
+        tables = sorted((atlas / "runs/main/tables").glob("network_*.tsv"))
+        check(len(tables) == 4, f"tables {tables}")
+        texts.append("".join(t.read_text() for t in tables))
+    check(texts[0] == texts[1] == texts[2], "network tables differ between 1, 2 and 4 ranks")
+    names = sorted({c for p in parts for c in p.obs["cluster"].astype(str)}, key=int)
+    labels = [np.array([names.index(c) for c in p.obs["cluster"].astype(str)]) for p in parts]
+    edges, pairs = [], np.zeros((4, len(names), len(names)))
+    for part, codes in zip(parts, labels):
+        distances = np.linalg.norm(part.obsm["spatial"][:, None] - part.obsm["spatial"][None], axis=2)
+        np.fill_diagonal(distances, np.inf)
+        spacing = np.median(distances.min(axis=1))
+        near = np.argsort(distances, axis=1, kind="stable")[:, :6]
+        edges.append((near.ravel(), np.repeat(np.arange(len(codes)), 6)))  # w[neighbour, spot]
+        for r in range(4):
+            i, j = np.nonzero(distances / spacing <= r + 1)
+            np.add.at(pairs[r], (codes[i], codes[j]), 1)
+    rows = list(csv.DictReader(open(atlas / "runs/main/tables/network_enrichment.tsv"), delimiter="\t"))
+    found = {(r["group"], r["neighbour"]): r for r in rows if r["sample"] == "all"}
+    count = sum(np.histogram2d(codes[e[0]], codes[e[1]], bins=(np.arange(len(names) + 1) - 0.5,) * 2)[0]
+                for codes, e in zip(labels, edges))
+    rng = np.random.default_rng(0)
+    shuffled = np.array([permuted_counts(edges, labels, len(names), rng) for _ in range(1000)])
+    z = (count - shuffled.mean(axis=0)) / shuffled.std(axis=0)
+    worst = 0
+    for a, first in enumerate(names):
+        for b, second in enumerate(names):
+            row = found[first, second]
+            check(int(row["edges"]) == count[a, b], f"{first} {second}: {row['edges']} edges, reference {count[a, b]}")
+            # Mean and deviation of 1,000 permutations each: errors of 1/sqrt(1000) and |z|/sqrt(2000), twice, at 5 sigma.
+            bound = 5 * np.sqrt(2) * (1 / np.sqrt(1000) + abs(z[a, b]) / np.sqrt(2000))
+            worst = max(worst, abs(float(row["z"]) - z[a, b]) / bound)
+    print(f"network: largest difference of a z-score {worst:.2f} of its bound")
+    check(worst < 1, "z-scores of the neighbourhood enrichment")
+    rows = csv.DictReader(open(atlas / "runs/main/tables/network_co_occurrence.tsv"), delimiter="\t")
+    for row in rows:
+        if row["sample"] != "all":
+            continue
+        within = pairs[int(float(row["radius_spacings"])) - 1]
+        a, b = names.index(row["group"]), names.index(row["centre"])
+        expected = within[b, a] / within[b].sum() / (within[:, a].sum() / within.sum())
+        check(abs(float(row["ratio"]) - expected) < 1e-12, f"co-occurrence {row}, reference {expected}")
+
+
+def body(smeta, folder):
+    if not SHARED.is_dir():
+        print("reference data (../shared) is not there")
+        sys.exit(77)
+    module = shared_module("score_embedding")
+    atlas = make_run(smeta, folder)
+    parts = [anndata.read_h5ad(f) for f in sorted((atlas / "runs/main/results").glob("*.h5ad"))]
+    other = write_other(folder, parts)
+    texts = []
+    for np_ in (1, 2, 4):
+        smeta.run("score", "--atlas", atlas, "--label", "label", "--embedding", folder / "other.h5ad", "--key", "X_pca", np=np_)
+        texts.append((atlas / "runs/main/scores.json").read_text() + (atlas / "runs/main/tables/scores.tsv").read_text())
+    check(texts[0] == texts[1] == texts[2], "scores differ between 1, 2 and 4 ranks")
+    result = json.loads((atlas / "runs/main/scores.json").read_text())
+    scores = {e["name"]: e["scores"] for e in result["embeddings"]}
+    check(list(scores) == ["smeta", "pca", "other:X_pca"], f"embeddings {list(scores)}")
+    check(all(set(s) == set(scores["smeta"]) for s in scores.values()), "every embedding has every score")
+
+    latent = np.concatenate([p.obsm["X_smeta"] for p in parts]).astype(float)
+    label = np.concatenate([p.obs["label"].astype(str) for p in parts])
+    batch = np.concatenate([p.obs["sample"].astype(str) for p in parts])
+    cluster = np.concatenate([p.obs["cluster"].astype(str) for p in parts])
+    known = label != "undetermined"
+    expected = reference_scores(module, latent, label, batch)
+    expected["ari"] = adjusted_rand_score(label[known], cluster[known])
+    expected["nmi"] = normalized_mutual_info_score(label[known], cluster[known])
+    compare("smeta", scores["smeta"], expected)
+    compare("other", scores["other:X_pca"], reference_scores(module, other, label, batch))
+    aris = [adjusted_rand_score(p.obs["label"][k], p.obs["cluster"][k])
+            for p in parts for k in [(p.obs["label"].astype(str) != "undetermined").to_numpy()]]
+    check(abs(scores["smeta"]["ari"]["mean"]["value"] - np.mean(aris)) < 1e-12, "mean ARI over samples")
+    check_components(atlas, parts, result["pca_variances"])
+    check_network(smeta, atlas, parts)
+    check_umap(smeta, atlas, latent)
+
+
+main(body)
