@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,6 +14,7 @@
 #include "smeta/core/log.hpp"
 #include "smeta/io/atomic_file.hpp"
 #include "smeta/model/embed.hpp"
+#include "smeta/report/score_figure.hpp"
 
 #include "command.hpp"
 #include "run_commands.hpp"
@@ -42,6 +46,33 @@ std::vector<analysis::EmbeddingFile> others(const ScoreOptions& options) {
     return result;
 }
 
+/// Over all spots, or the mean of the samples where a score exists only there.
+double shown_value(const analysis::Score& score) {
+    const double all = score.at(analysis::kScopeAll);
+    return std::isnan(all) ? score.at(analysis::kScopeMean) : all;
+}
+
+report::ScoreFigure figure_of(const analysis::RunScores& scores) {
+    report::ScoreFigure figure{"scores", fmt::format("Scores of run {}", scores.run), {}, {}};
+    for (const auto& embedding : scores.embeddings) {
+        figure.embeddings.push_back(embedding.name);
+        for (const auto& score : embedding.scores) {
+            auto column = std::find_if(figure.columns.begin(), figure.columns.end(),
+                                       [&](const auto& c) { return c.name == score.name; });
+            if (column == figure.columns.end())
+                column = figure.columns.insert(
+                    figure.columns.end(),
+                    {analysis::to_string(score.group), score.name, score.low_is_good(), {}});
+            column->values.resize(figure.embeddings.size() - 1,
+                                  std::numeric_limits<double>::quiet_NaN());
+            column->values.push_back(shown_value(score));
+        }
+    }
+    for (auto& column : figure.columns)
+        column.values.resize(figure.embeddings.size(), std::numeric_limits<double>::quiet_NaN());
+    return figure;
+}
+
 int run_score(Context& context, const ScoreOptions& options) {
     const atlas::Run run = open_run(context, options.run);
     const analysis::ScoreRequest request{.label = options.label,
@@ -64,6 +95,7 @@ int run_score(Context& context, const ScoreOptions& options) {
     }();
     context.comm.root_or_throw([&] {
         atlas::write_table(run, "scores", analysis::scores_tsv(scores));
+        atlas::write_figure(run, "scores", report::score_svg(figure_of(scores)));
         const auto writing = atlas::writer_lock(run.atlas_path());
         io::write_atomically(run.scores_file().string(), analysis::scores_json(scores));
     });

@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kBisections = 50;
 constexpr double kTolerance = 1e-5;
+constexpr double kUnderflow = 708;  // exp(-708) is about the smallest normal number
 
 /// Buffers of one thread; rows of any length one after the other.
 class LisiRow {
@@ -42,7 +43,8 @@ class LisiRow {
   private:
     /// Entropy of the weights exp(-beta d), 0 where all of them underflow.
     double entropy(double beta) {
-        weights_ = (-beta * distances_).exp();
+        // Eigen's exp stays above 0 where the true one underflows.
+        weights_ = (beta * distances_ < kUnderflow).select((-beta * distances_).exp(), 0.0);
         sum_ = weights_.sum();
         if (!(sum_ > 0)) return 0;
         return std::log(sum_) + beta * (distances_ * weights_).sum() / sum_;

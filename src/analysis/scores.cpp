@@ -252,6 +252,10 @@ double Score::at(const std::string& scope) const {
     return kNaN;
 }
 
+bool Score::low_is_good() const {
+    return name == "chaos" || name == "pas" || name == "batch_variance";
+}
+
 std::vector<Score> score_embedding(const comm::Comm& comm, const Embedding& embedding,
                                    const ScoredSpots& spots) {
     return EmbeddingScorer(comm, embedding, spots).score();

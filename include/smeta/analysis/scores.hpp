@@ -32,6 +32,8 @@ struct Score {
 
     /// NaN when there is no such scope.
     double at(const std::string& scope) const;
+    /// chaos, pas and batch_variance; of the others a high value is good.
+    bool low_is_good() const;
 };
 
 /// What is known of the spots, whatever the embedding; one entry a spot in canonical order.

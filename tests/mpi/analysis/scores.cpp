@@ -169,7 +169,7 @@ TEST(ScoresMpi, MissingColumnsKeysAndSpotsAreTheUsersFault) {
     EXPECT_EQ(fails({}), core::kExitUserInput) << "no clusters yet";
     run_cluster(world, run, {}, 1);
     EXPECT_EQ(fails({.label = "region"}), core::kExitUserInput);
-    EXPECT_EQ(fails({.batch = "slide"}), core::kExitUserInput);
+    EXPECT_EQ(fails({.label = "", .batch = "slide"}), core::kExitUserInput);
     world.root_or_throw([&] { write_embedding(folder / "other.h5ad"); });
     auto request = request_of(folder / "other.h5ad");
     request.others[0].key = "X_three";
