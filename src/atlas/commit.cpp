@@ -57,7 +57,7 @@ void remove_quietly(const std::vector<std::string>& files) {
 
 struct CommitBatch::State {
     fs::path root;
-    Manifest manifest;
+    const ShardedAtlas& atlas;  // the one that `commit` gets
     std::int64_t file_rows = kJointFileRows;
     std::vector<detail::PendingStage> stages;
     Registry names;
@@ -91,7 +91,7 @@ struct CommitBatch::State {
     /// Another name than that of the raw file in whose place this one comes.
     std::string raw_path(const std::string& sample, const std::string& key) const {
         const std::string plain = detail::raw_path(sample);
-        const StageEntry* old = manifest.find(sample, kRaw);
+        const StageEntry* old = atlas.manifest().find(sample, kRaw);
         const bool taken = old != nullptr && old->files.front().path == plain;
         if (!replaced.contains(sample) || !taken) return plain;
         core::check(!key.empty(), "raw data that replace others have a key");
@@ -99,13 +99,13 @@ struct CommitBatch::State {
     }
     void add(detail::PendingStage pending, const io::MuData* data) {
         pending.replaces = replaced.contains(pending.sample) && !pending.cohort.empty();
-        detail::check_against(manifest, pending);
+        detail::check_against(atlas.manifest(), pending);
         stages.push_back(std::move(pending));
         if (data == nullptr) return;
         for (const auto& [name, modality] : data->modalities) names.add(name, modality.var.index);
     }
     bool stands(const std::string& sample, std::string_view stage, const std::string& key) const {
-        const StageEntry* entry = manifest.find(sample, stage);
+        const StageEntry* entry = atlas.manifest().find(sample, stage);
         return entry != nullptr && entry->key == key;
     }
     void check(const Manifest& current) const;
@@ -195,7 +195,7 @@ std::optional<CommitBatch::State::Written> CommitBatch::State::finish(
 
 CommitBatch::CommitBatch(const ShardedAtlas& atlas, std::int64_t file_rows)
     : state_(std::make_unique<State>(
-          State{atlas.path(), atlas.manifest(), file_rows, {}, {}, {}, {}, std::nullopt})) {
+          State{atlas.path(), atlas, file_rows, {}, {}, {}, {}, std::nullopt})) {
     core::check(file_rows > 0, "a joint file has rows");
 }
 
@@ -216,7 +216,7 @@ void CommitBatch::add_raw(const std::string& sample, const std::string& cohort,
     detail::PendingStage pending{sample, cohort, std::string(kRaw), {}, {}};
     if (!key.empty() && state_->stands(sample, kRaw, key)) {
         pending.entry.key = key;
-        detail::check_against(state_->manifest, pending);
+        detail::check_against(state_->atlas.manifest(), pending);
         return;
     }
     std::int64_t rows = 0;
@@ -254,7 +254,7 @@ void CommitBatch::add_joint(const std::string& sample, const std::string& key,
     core::check(key.size() == 16, "a stage key has 16 hex digits");
     detail::PendingStage pending{sample, cohort, std::string(kJoint), {key, {}, {}, {}}, {}};
     if (state_->stands(sample, kJoint, key)) {
-        detail::check_against(state_->manifest, pending);
+        detail::check_against(state_->atlas.manifest(), pending);
         return;
     }
     detail::check_joint(data);
@@ -318,7 +318,8 @@ void CommitBatch::add_joint(const comm::Comm& section, const std::string& sample
         if (!cohort.empty()) check_name("cohort", cohort);
         core::check(key.size() == 16, "a stage key has 16 hex digits");
         detail::check_joint(mine);
-        if (state_->stands(sample, kJoint, key)) detail::check_against(state_->manifest, pending);
+        if (state_->stands(sample, kJoint, key))
+            detail::check_against(state_->atlas.manifest(), pending);
     });
     // The manifest that rank 0 knows decides for all.
     auto stands = static_cast<int>(state_->stands(sample, kJoint, key));

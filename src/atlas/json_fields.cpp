@@ -15,45 +15,59 @@ const Json kEmptyObject = Json::object();
 const Json kEmptyArray = Json::array();
 }  // namespace
 
-JsonObject::JsonObject(const Json& value, std::string file, std::string place)
-    : value_(&value), file_(std::move(file)), place_(std::move(place)) {
+JsonObject::JsonObject(const Json& value, const std::string& file, std::string_view place)
+    : JsonObject(value, file, nullptr, place) {}
+
+JsonObject::JsonObject(const Json& value, const std::string& file, const JsonObject* parent,
+                       std::string_view name)
+    : value_(&value), file_(&file), parent_(parent), name_(name) {
     if (!value.is_object())
-        throw core::FormatError({.file = file_,
-                                 .object = place_,
+        throw core::FormatError({.file = file,
+                                 .object = parent == nullptr ? name_ : parent->place_of(name),
                                  .expected = "an object",
                                  .found = value.type_name(),
                                  .hint = {}});
 }
 
-std::string JsonObject::place_of(const std::string& field) const {
-    return place_.empty() ? field : place_ + "/" + field;
+JsonObject JsonObject::member(std::string_view field, const Json& value) const {
+    return {value, *file_, this, field};
 }
 
-void JsonObject::fail(const std::string& field, std::string expected, std::string found) const {
-    throw core::FormatError({.file = file_,
+std::string JsonObject::place_of(std::string_view field) const {
+    const std::string own = parent_ == nullptr ? name_ : parent_->place_of(name_);
+    return own.empty() ? std::string(field) : fmt::format("{}/{}", own, field);
+}
+
+void JsonObject::fail(std::string_view field, std::string expected, std::string found) const {
+    throw core::FormatError({.file = *file_,
                              .object = place_of(field),
                              .expected = std::move(expected),
                              .found = std::move(found),
                              .hint = "restore the file from a copy, or build the atlas anew"});
 }
 
-std::string JsonObject::text(const char* field) const {
+const Json* JsonObject::find(const char* field) const {
     const auto found = value_->find(field);
-    if (found == value_->end()) fail(field, "text", "nothing");
-    if (!found->is_string()) fail(field, "text", found->type_name());
-    return found->get<std::string>();
+    return found == value_->end() ? nullptr : &*found;
+}
+
+std::string JsonObject::text(const char* field) const {
+    const Json* value = find(field);
+    if (value == nullptr) fail(field, "text", "nothing");
+    if (!value->is_string()) fail(field, "text", value->type_name());
+    return value->get_ref<const std::string&>();
 }
 
 std::int64_t JsonObject::count(const char* field) const {
-    const auto found = value_->find(field);
-    if (found == value_->end()) fail(field, "a number", "nothing");
+    const Json* value = find(field);
+    if (value == nullptr) fail(field, "a number", "nothing");
     // Bounded so that sums over files do not overflow. Unsigned numbers beyond int64 would wrap:
     // they are caught as negative ones are.
     constexpr std::int64_t kMost = std::int64_t{1} << 45;
-    if (!found->is_number_integer() || found->get<std::int64_t>() < 0 ||
-        found->get<std::int64_t>() > kMost)
-        fail(field, fmt::format("a whole number from 0 to {}", kMost), found->dump());
-    return found->get<std::int64_t>();
+    if (!value->is_number_integer() || value->get<std::int64_t>() < 0 ||
+        value->get<std::int64_t>() > kMost)
+        fail(field, fmt::format("a whole number from 0 to {}", kMost), value->dump());
+    return value->get<std::int64_t>();
 }
 
 core::Hash128 JsonObject::checksum(const char* field) const {
@@ -66,22 +80,22 @@ core::Hash128 JsonObject::checksum(const char* field) const {
 }
 
 JsonObject JsonObject::object(const char* field) const {
-    const auto found = value_->find(field);
-    return {found == value_->end() ? kEmptyObject : *found, file_, place_of(field)};
+    const Json* value = find(field);
+    return member(field, value == nullptr ? kEmptyObject : *value);
 }
 
 const Json& JsonObject::array(const char* field) const {
-    const auto found = value_->find(field);
-    if (found == value_->end()) return kEmptyArray;
-    if (!found->is_array()) fail(field, "a list", found->type_name());
-    return *found;
+    const Json* value = find(field);
+    if (value == nullptr) return kEmptyArray;
+    if (!value->is_array()) fail(field, "a list", value->type_name());
+    return *value;
 }
 
 std::string JsonObject::unknown_fields(std::initializer_list<std::string_view> known) const {
-    Json unknown = Json::object();
+    Json unknown;
     for (const auto& [name, value] : value_->items())
         if (std::find(known.begin(), known.end(), name) == known.end()) unknown[name] = value;
-    return unknown.empty() ? std::string() : unknown.dump();
+    return unknown.is_null() ? std::string() : unknown.dump();
 }
 
 namespace {

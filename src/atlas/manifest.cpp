@@ -4,7 +4,7 @@
 #include <charconv>
 #include <exception>
 #include <limits>
-#include <set>
+#include <unordered_set>
 
 #include <fmt/format.h>
 
@@ -44,6 +44,8 @@ int check_version(const JsonObject& root, std::string_view format, int major) {
     return minor;
 }
 
+namespace {
+
 FileEntry parse_file_entry(const JsonObject& object) {
     FileEntry file;
     file.path = object.text("path");
@@ -56,26 +58,12 @@ FileEntry parse_file_entry(const JsonObject& object) {
     return file;
 }
 
-Json to_json_value(const FileEntry& file) {
-    return with_extra({{"path", file.path},
-                       {"bytes", file.bytes},
-                       {"rows", file.rows},
-                       {"xxh3", core::to_hex(file.checksum)}},
-                      file.extra);
-}
-
 std::vector<FileEntry> parse_files(const JsonObject& parent) {
     std::vector<FileEntry> files;
     for (const Json& value : parent.array("files"))
-        files.push_back(parse_file_entry(
-            {value, parent.file(), fmt::format("{}/{}", parent.place_of("files"), files.size())}));
+        files.push_back(
+            parse_file_entry(parent.member(fmt::format("files/{}", files.size()), value)));
     return files;
-}
-
-Json to_json_value(const std::vector<FileEntry>& files) {
-    Json list = Json::array();
-    for (const FileEntry& file : files) list.push_back(to_json_value(file));
-    return list;
 }
 
 std::map<std::string, ModalityShape> parse_modalities(const JsonObject& parent) {
@@ -83,7 +71,7 @@ std::map<std::string, ModalityShape> parse_modalities(const JsonObject& parent) 
     const JsonObject object = parent.object("modalities");
     for (const auto& [name, value] : object.value().items()) {
         check_member_name(object, name);
-        const JsonObject shape(value, object.file(), object.place_of(name));
+        const JsonObject shape = object.member(name, value);
         const std::int64_t features = shape.count("features");
         if (features > std::numeric_limits<std::int32_t>::max())
             shape.fail("features", "below 2^31", std::to_string(features));
@@ -97,14 +85,25 @@ std::map<std::string, ModalityShape> parse_modalities(const JsonObject& parent) 
     return modalities;
 }
 
-Json to_json_value(const std::map<std::string, ModalityShape>& modalities) {
-    Json object = Json::object();
-    for (const auto& [name, shape] : modalities) {
-        object[name] = {{"rows", shape.rows}, {"features", shape.features}};
-        if (!shape.dropped.empty()) object[name]["dropped"] = shape.dropped;
-    }
-    return object;
+/// Puts an object at the end of `text`: the fields known to this version, as text, and others.
+void append(std::string& text, const std::string& known, const std::string& extra) {
+    text += extra.empty() ? known : with_extra(Json::parse(known), extra).dump();
 }
+
+/// Names, paths and keys are letters that JSON takes as they are; reasons are any text.
+void append(std::string& text, const std::map<std::string, ModalityShape>& modalities) {
+    const char* before = ",\"modalities\":{";
+    for (const auto& [name, shape] : modalities) {
+        text += fmt::format("{}\"{}\":{{", before, name);
+        if (!shape.dropped.empty())
+            text += fmt::format("\"dropped\":{},", Json(shape.dropped).dump());
+        text += fmt::format("\"features\":{},\"rows\":{}}}", shape.features, shape.rows);
+        before = ",";
+    }
+    if (!modalities.empty()) text += "}";
+}
+
+}  // namespace
 
 StageEntry parse_stage(const JsonObject& object) {
     StageEntry stage;
@@ -120,10 +119,21 @@ StageEntry parse_stage(const JsonObject& object) {
     return stage;
 }
 
-Json to_json_value(const StageEntry& stage) {
-    Json value = {{"key", stage.key}, {"files", to_json_value(stage.files)}};
-    if (!stage.modalities.empty()) value["modalities"] = to_json_value(stage.modalities);
-    return with_extra(std::move(value), stage.extra);
+std::string to_json(const StageEntry& stage) {
+    std::string known = "{\"files\":[";
+    for (const FileEntry& file : stage.files) {
+        if (known.back() != '[') known += ",";
+        append(known,
+               fmt::format("{{\"bytes\":{},\"path\":\"{}\",\"rows\":{},\"xxh3\":\"{}\"}}",
+                           file.bytes, file.path, file.rows, core::to_hex(file.checksum)),
+               file.extra);
+    }
+    known += fmt::format("],\"key\":\"{}\"", stage.key);
+    append(known, stage.modalities);
+    known += "}";
+    std::string text;
+    append(text, known, stage.extra);
+    return text;
 }
 
 }  // namespace detail
@@ -136,12 +146,12 @@ using detail::JsonObject;
 constexpr std::string_view kFormat = "smeta-atlas";
 
 std::map<std::string, StageEntry> parse_stages(const JsonObject& parent,
-                                               std::set<std::string>& paths) {
+                                               std::unordered_set<std::string>& paths) {
     std::map<std::string, StageEntry> stages;
     const JsonObject object = parent.object("stages");
     for (const auto& [name, value] : object.value().items()) {
         detail::check_member_name(object, name);
-        StageEntry stage = detail::parse_stage({value, object.file(), object.place_of(name)});
+        StageEntry stage = detail::parse_stage(object.member(name, value));
         for (const FileEntry& file : stage.files)
             if (!paths.insert(file.path).second)
                 object.fail(name, "every file named once", file.path + " again");
@@ -150,10 +160,12 @@ std::map<std::string, StageEntry> parse_stages(const JsonObject& parent,
     return stages;
 }
 
-Json stages_to_json(const std::map<std::string, StageEntry>& stages) {
-    Json object = Json::object();
-    for (const auto& [name, stage] : stages) object[name] = detail::to_json_value(stage);
-    return object;
+std::string stages_to_json(const std::map<std::string, StageEntry>& stages) {
+    std::string text = "{";
+    for (const auto& [name, stage] : stages)
+        text +=
+            fmt::format("{}\"{}\":{}", text.size() > 1 ? "," : "", name, detail::to_json(stage));
+    return text + "}";
 }
 
 }  // namespace
@@ -186,7 +198,7 @@ const StageEntry* Manifest::find(std::string_view sample, std::string_view stage
 
 namespace {
 
-SampleEntry parse_sample(const JsonObject& object, std::set<std::string>& paths) {
+SampleEntry parse_sample(const JsonObject& object, std::unordered_set<std::string>& paths) {
     SampleEntry sample;
     sample.cohort = object.text("cohort");
     if (!is_valid_name(sample.cohort)) object.fail("cohort", "a name", sample.cohort);
@@ -201,7 +213,7 @@ SampleEntry parse_sample(const JsonObject& object, std::set<std::string>& paths)
 
 Manifest parse_manifest(std::string_view json, const std::string& file) {
     Manifest manifest;
-    std::set<std::string> paths;
+    std::unordered_set<std::string> paths;
     std::exception_ptr problem;  // of a sample; another version of the format explains it
     const auto add = [&](const std::string& name, const Json& value) {
         if (problem) return;
@@ -220,7 +232,7 @@ Manifest parse_manifest(std::string_view json, const std::string& file) {
     const JsonObject samples = root.object("samples");
     for (const auto& [name, entry] : samples.value().items()) {
         detail::check_member_name(samples, name);
-        if (!manifest.samples.contains(name)) JsonObject(entry, file, samples.place_of(name));
+        if (!manifest.samples.contains(name)) (void)samples.member(name, entry);
     }
     manifest.stages = parse_stages(root, paths);
     manifest.extra = root.unknown_fields({"format", "version", "samples", "stages"});
@@ -231,10 +243,11 @@ std::string to_json(const Manifest& manifest) {
     // A line a sample: an atlas may have ten thousand.
     std::string samples = "{";
     for (const auto& [name, sample] : manifest.samples) {
-        const Json entry = detail::with_extra(
-            {{"cohort", sample.cohort}, {"stages", stages_to_json(sample.stages)}}, sample.extra);
-        samples += fmt::format("{}\n    {}: {}", samples.size() > 1 ? "," : "", Json(name).dump(),
-                               entry.dump());
+        samples += fmt::format("{}\n    \"{}\": ", samples.size() > 1 ? "," : "", name);
+        detail::append(samples,
+                       fmt::format("{{\"cohort\":\"{}\",\"stages\":{}}}", sample.cohort,
+                                   stages_to_json(sample.stages)),
+                       sample.extra);
     }
     samples += manifest.samples.empty() ? "}" : "\n  }";
     const int minor = std::max(manifest.minor, Manifest::kMinor);
@@ -242,7 +255,7 @@ std::string to_json(const Manifest& manifest) {
         detail::with_extra({{"format", kFormat},
                             {"version", fmt::format("{}.{}", Manifest::kMajor, minor)},
                             {"samples", nullptr},
-                            {"stages", stages_to_json(manifest.stages)}},
+                            {"stages", Json::parse(stages_to_json(manifest.stages))}},
                            manifest.extra);
     std::string text = "{";
     for (const auto& [name, value] : rest.items())

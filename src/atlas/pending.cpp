@@ -15,17 +15,18 @@ std::string to_json(const std::vector<PendingStage>& stages, const Registry& nam
                         {"cohort", stage.cohort},
                         {"stage", stage.stage},
                         {"replaces", stage.replaces},
-                        {"entry", to_json_value(stage.entry)}});
+                        {"entry", Json::parse(to_json(stage.entry))}});
     return Json{{"stages", std::move(list)}, {"names", names.modalities()}}.dump();
 }
 
 void add_from_json(const std::string& text, std::vector<PendingStage>& stages, Registry& names) {
+    static const std::string kFile = "a rank's commit";
     const Json value = Json::parse(text);
     for (const Json& stage : value.at("stages"))
         stages.push_back({.sample = stage.at("sample"),
                           .cohort = stage.at("cohort"),
                           .stage = stage.at("stage"),
-                          .entry = parse_stage({stage.at("entry"), "a rank's commit", ""}),
+                          .entry = parse_stage({stage.at("entry"), kFile, ""}),
                           .temporaries = {},
                           .replaces = stage.at("replaces")});
     for (const auto& [modality, list] : value.at("names").items())

@@ -54,7 +54,7 @@ RunInputs parse_inputs(std::string_view json, const std::string& file) {
     inputs.features = root.checksum("features_xxh3");
     for (const Json& entry : root.array("samples")) {
         const std::string place = fmt::format("samples/{}", inputs.samples.size());
-        inputs.samples.push_back(parse_sample({entry, file, place}));
+        inputs.samples.push_back(parse_sample(root.member(place, entry)));
     }
     const auto out_of_order =
         std::adjacent_find(inputs.samples.begin(), inputs.samples.end(),
@@ -68,12 +68,12 @@ RunInputs parse_inputs(std::string_view json, const std::string& file) {
 
 std::string to_json(const RunInputs& inputs) {
     Json samples = Json::array();
-    for (const InputSample& sample : inputs.samples)
-        samples.push_back({{"name", sample.name},
-                           {"cohort", sample.cohort},
-                           {"key", sample.joint_key},
-                           {"files", detail::to_json_value(sample.files)},
-                           {"modalities", detail::to_json_value(sample.modalities)}});
+    for (const InputSample& sample : inputs.samples) {
+        const StageEntry joint{sample.joint_key, sample.files, sample.modalities, {}};
+        Json& entry = samples.emplace_back(Json::parse(detail::to_json(joint)));
+        entry["name"] = sample.name;
+        entry["cohort"] = sample.cohort;
+    }
     return detail::to_text({{"format", kFormat},
                             {"version", fmt::format("{}.{}", kMajor, kMinor)},
                             {"features_xxh3", core::to_hex(inputs.features)},
