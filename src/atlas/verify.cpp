@@ -122,11 +122,26 @@ class Planner {
         add_rewritten(folder + "results/");
         add_rewritten(folder + "reconstruction/");
         add_rewritten(folder + "checkpoints/");
+        add_rewritten(folder + "start/");
+        add_mapped(folder + "map/");
+    }
+    void add_mapped(const std::string& folder) {
+        std::error_code absent;
+        for (auto at = fs::recursive_directory_iterator(root_ / folder, absent);
+             at != fs::recursive_directory_iterator(); ++at) {
+            if (!at->is_directory() || at->is_symlink()) continue;
+            if (io::is_temporary_name(at->path().filename().string()))
+                at.disable_recursion_pending();  // a query that is being made
+            else
+                add_rewritten(at->path().lexically_relative(root_).string() + "/");
+        }
     }
     // Files that commands rewrite carry their checksum themselves.
     static Kind kind_of(const std::string& folder, const std::string& name) {
         if (folder.ends_with("checkpoints/")) return Kind::Checkpoint;
-        const bool of_sample = folder.ends_with("results/") || folder.ends_with("reconstruction/");
+        const bool of_sample = folder.ends_with("results/") ||
+                               folder.ends_with("reconstruction/") ||
+                               folder.find("/map/") != std::string::npos;
         const bool sealed = of_sample || name == "model.h5" || name == "neighbors.h5";
         return sealed ? Kind::Sealed : Kind::Unchecked;
     }

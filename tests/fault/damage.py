@@ -12,7 +12,8 @@ from smeta_cli import check, main  # noqa: E402
 BLOCK = 4096
 FLIPS = 64  # of one file
 KINDS = ["raw/*.h5mu", "joint/*.h5mu", "stages/*/*", "registry.h5", "runs/main/features.h5", "runs/main/model.h5",
-         "runs/main/neighbors.h5", "runs/main/results/*.h5ad", "runs/main/reconstruction/*.h5ad", "runs/main/checkpoints/*.ckpt"]
+         "runs/main/neighbors.h5", "runs/main/results/*.h5ad", "runs/main/map/*/*.h5ad", "runs/main/map/*/prediction/*/*.h5ad",
+         "runs/main/reconstruction/*.h5ad", "runs/main/checkpoints/*.ckpt"]
 
 
 def damages(whole, draw):
@@ -40,6 +41,8 @@ def body(smeta, folder):
     smeta.run("run", study / "study.toml", "--set", "train.epochs=2")
     atlas = study / "atlas"
     smeta.run("embed", "--atlas", atlas, "--run", "main", "--reconstruction")
+    smeta.run("export", "--atlas", atlas, "--out", folder / "query.h5ad")
+    smeta.run("map", "--atlas", atlas, "--query", folder / "query.h5ad", "--predict", "sm")
     draw = random.Random(5)
     whole = {}
     for kind in KINDS:
