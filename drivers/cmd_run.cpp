@@ -43,7 +43,9 @@ atlas::ShardedAtlas prepare(Context& context, const atlas::Study& study,
     stage("qc", [&] { preprocess::run_qc(comm, atlas, settings.qc); });
     stage("align", [&] { align::run_align(comm, atlas, settings.align); });
     stage("reassign", [&] { align::run_reassign(comm, atlas, settings.reassign); });
-    stage("select", [&] { preprocess::run_select(comm, atlas, settings.select); });
+    stage("select", [&] {
+        preprocess::run_select(comm, atlas, settings.select, {}, settings.ingest.source.mz_ppm);
+    });
     return atlas;
 }
 

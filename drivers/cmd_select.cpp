@@ -16,7 +16,8 @@ int run_select(Context& context, const StageOptions& options) {
         return 0;
     }
     const core::Timings::Scope timing(context.timings, "select");
-    preprocess::run_select(context.comm, atlas, context.settings.select, options.samples);
+    preprocess::run_select(context.comm, atlas, context.settings.select, options.samples,
+                           context.settings.ingest.source.mz_ppm);
     return 0;
 }
 

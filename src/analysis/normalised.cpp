@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "smeta/atlas/common_features.hpp"
 #include "smeta/stats/shared_pca.hpp"
 
 namespace smeta::analysis {
@@ -74,10 +75,7 @@ core::CountsCsr normalised_rows(const atlas::JointReader& sample,
                                 const atlas::ModalityFeatures& features, std::int64_t first,
                                 std::int64_t last) {
     const auto width = static_cast<std::int32_t>(features.names().size());
-    const auto position = atlas::positions_in(features.names(), sample.var(features.name).index);
-    std::vector<std::int32_t> new_column(sample.features(features.name), -1);
-    for (std::int32_t f = 0; f < width; ++f)
-        if (position[f] >= 0) new_column[position[f]] = f;
+    const auto new_column = atlas::features_in(sample.var(features.name).index, features);
     auto rows = core::select_columns(sample.read_rows(features.name, first, last).view(),
                                      new_column, width);
     const auto sums = core::row_sums(rows.view());

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "smeta/atlas/common_features.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/core/log.hpp"
 #include "smeta/io/joint.hpp"
@@ -194,7 +195,7 @@ class Exporter {
                 all.rows += joint.rows();
                 continue;
             }
-            const auto columns = positions_in(joint.var(name).index, var.index);
+            const auto columns = features_in(joint.var(name).index, {name, var, {}});
             for (std::int64_t first = 0; first < joint.rows(); first += kBlockRows) {
                 const std::int64_t last = std::min(joint.rows(), first + kBlockRows);
                 const core::CountsCsr block =

@@ -5,22 +5,15 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "smeta/atlas/common_features.hpp"
+
+#include "gene_id.hpp"
+
 namespace smeta::atlas {
 
 namespace {
 
 constexpr const char* kFile = "var";
-
-/// gene_id without its version; empty where there is none.
-std::vector<std::string> gene_ids(const io::Frame& var) {
-    if (var.find("gene_id") == nullptr) return std::vector<std::string>(var.index.size());
-    std::vector<std::string> ids = var.as_text("gene_id", kFile);
-    for (std::string& id : ids) {
-        if (id == "nan" || id == "NA") id.clear();
-        id.resize(std::min(id.find('.'), id.size()));
-    }
-    return ids;
-}
 
 std::string letters_of(const std::string& id) {
     return id.substr(0, id.find_first_of("0123456789"));
@@ -58,22 +51,21 @@ class Matcher {
     }
 
     void by_name() {
-        const auto wanted = gene_ids(features_);
-        const auto found = gene_ids(var_);
-        const auto positions = positions_of(features_.index);
+        const auto wanted = detail::gene_ids(features_);
+        const auto found = detail::gene_ids(var_);
+        const auto positions = features_in(var_.index, {{}, features_, {}});
         for (std::size_t c = 0; c < var_.index.size(); ++c) {
-            const auto at = positions.find(var_.index[c]);
-            if (at == positions.end()) continue;
-            const std::string& id = wanted[at->second];
+            if (positions[c] < 0) continue;
+            const std::string& id = wanted[positions[c]];
             if (!id.empty() && !found[c].empty() && letters_of(id) != letters_of(found[c]))
                 continue;
-            match_.by_name += take(at->second, c);
+            match_.by_name += take(positions[c], c);
         }
     }
 
     void by_id() {
-        const auto wanted = gene_ids(features_);
-        const auto found = gene_ids(var_);
+        const auto wanted = detail::gene_ids(features_);
+        const auto found = detail::gene_ids(var_);
         const auto positions = positions_of(wanted);
         for (const std::size_t c : by_index(var_.index)) {
             const auto at = found[c].empty() ? positions.end() : positions.find(found[c]);

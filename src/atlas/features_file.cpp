@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "smeta/atlas/common_features.hpp"
 #include "smeta/atlas/names.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/io/anndata.hpp"
@@ -83,9 +84,8 @@ void check_features(const FeatureSet& features) {
 void fill_measured(FeatureSet& features, const JointReader& joint, std::int64_t sample) {
     for (ModalityFeatures& modality : features.modalities) {
         if (!joint.has(modality.name)) continue;
-        const auto positions = positions_in(modality.names(), joint.var(modality.name).index);
-        for (std::size_t f = 0; f < positions.size(); ++f)
-            modality.measured(sample, static_cast<std::int64_t>(f)) = positions[f] >= 0 ? 1 : 0;
+        for (const std::int32_t f : features_in(joint.var(modality.name).index, modality))
+            if (f >= 0) modality.measured(sample, f) = 1;
     }
 }
 

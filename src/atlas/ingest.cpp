@@ -1,7 +1,6 @@
 #include "smeta/atlas/ingest.hpp"
 
 #include <algorithm>
-#include <optional>
 #include <set>
 
 #include <fmt/format.h>
@@ -11,7 +10,6 @@
 #include "smeta/core/log.hpp"
 #include "smeta/core/progress.hpp"
 
-#include "layout.hpp"
 #include "read_sample.hpp"
 #include "source_key.hpp"
 
@@ -99,8 +97,7 @@ MassNames masses_of(const Item& item, const ShardedAtlas& atlas, const IngestCon
 
 /// Names of the metabolites of every item, the same on every rank. Collective.
 std::vector<MassNames> find_names(const comm::Comm& comm, const ShardedAtlas& atlas,
-                                  const std::set<std::string>& known, const IngestConfig& config,
-                                  const std::vector<Item>& items) {
+                                  const IngestConfig& config, const std::vector<Item>& items) {
     const auto is_named = [](const Item& item) {
         return !item.current && !item.companion && has_images(item.source);
     };
@@ -132,25 +129,7 @@ std::vector<MassNames> find_names(const comm::Comm& comm, const ShardedAtlas& at
             }
         }
     }
-    return common_names(bins, known, config.source.mz_ppm, committed);
-}
-
-/// Names of the metabolites of the atlas; `atlas` gets the manifest of the same moment. The same on
-/// every rank. Collective.
-std::set<std::string> known_metabolites(const comm::Comm& comm, ShardedAtlas& atlas) {
-    constexpr std::chrono::seconds kPatience{60};
-    std::optional<FileLock> lock;
-    std::string text;
-    comm.root_or_throw([&] {
-        lock.emplace(
-            atlas.path() / detail::kLockFile,
-            FileLock::Options{
-                .mode = LockMode::Shared, .byte = detail::kManifestByte, .patience = kPatience});
-        text = nlohmann::json(atlas.registry().names("sm")).dump();
-    });
-    atlas.refresh(comm);
-    comm.broadcast(text);
-    return nlohmann::json::parse(text).get<std::set<std::string>>();
+    return common_names(bins, config.source.mz_ppm, committed);
 }
 
 /// What one rank has read and not yet added.
@@ -274,10 +253,9 @@ std::vector<IngestedSample> ingest(const comm::Comm& comm, ShardedAtlas& atlas,
                                    const std::vector<SampleSource>& sources,
                                    const IngestConfig& config, ExistingSample existing,
                                    const std::vector<SampleSource>& companions) {
-    const auto known = known_metabolites(comm, atlas);
     auto items = sorted_items(atlas, sources, companions);
     find_keys(comm, atlas, config, items);
-    const auto names = find_names(comm, atlas, known, config, items);
+    const auto names = find_names(comm, atlas, config, items);
     CommitBatch batch(atlas);
     RankReader reader(atlas, batch, existing);
     comm.all_or_throw([&] {

@@ -15,16 +15,13 @@ struct MassBin {
 };
 using MassNames = std::map<MassBin, std::string>;
 
-/// One name for one metabolite over samples. `samples`: the bins of each sample; `known`: names
-/// that the atlas has; `committed`: bins with their names of samples that the atlas has and that
-/// belong with these. A bin takes the known name of its polarity whose m/z is nearest, if within
-/// `ppm`, unless it is one of `committed`; the bins of all samples that found none are grouped by
-/// m/z with those of `committed` (a group spans at most twice `ppm`, one bin a sample). A group is
-/// named as most of its committed bins are, else after its mean: samples that come one by one, each
-/// with all others as `samples` or `committed`, get the names of a single call. Two bins of a
+/// One name for one metabolite over the samples of a study. `samples`: the bins of each sample;
+/// `committed`: bins with their names of samples that the atlas has and that belong with these. All
+/// are grouped by m/z and polarity (a group spans at most twice `ppm`, one bin a sample). A group
+/// is named as most of its committed bins are, else after its mean: samples that come one by one,
+/// each with all others as `samples` or `committed`, get the names of a single call. Two bins of a
 /// sample never share a name. Samples come in canonical order. Local.
-std::vector<MassNames> common_names(const std::vector<std::vector<MassBin>>& samples,
-                                    const std::set<std::string>& known, double ppm,
+std::vector<MassNames> common_names(const std::vector<std::vector<MassBin>>& samples, double ppm,
                                     const std::vector<MassNames>& committed = {});
 
 }  // namespace smeta::atlas

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "smeta/atlas/common_features.hpp"
 #include "smeta/core/error.hpp"
 
 namespace smeta::atlas {
@@ -226,9 +227,9 @@ const JointReader& RowSource::joint(std::int32_t sample) const {
         for (const auto& name : config_.modalities) {
             auto& columns = columns_.emplace_back();
             if (!open_->has(name)) continue;
-            columns = inputs_.columns.empty() ? positions_in(open_->var(name).index,
-                                                             inputs_.features.find(name)->names())
-                                              : inputs_.columns[sample].at(name);
+            columns = inputs_.columns.empty()
+                          ? features_in(open_->var(name).index, *inputs_.features.find(name))
+                          : inputs_.columns[sample].at(name);
         }
     }
     return *open_;

@@ -3,7 +3,9 @@
 #include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include "smeta/atlas/common_features.hpp"
 #include "smeta/atlas/selection.hpp"
 #include "smeta/atlas/stage.hpp"
 #include "smeta/core/error.hpp"
@@ -151,10 +153,34 @@ struct SampleVar {
 struct Collected {
     std::vector<SampleVar> vars;
     std::map<std::string, std::vector<SampleFeatures>> modalities;
+    /// By modality: feature -> its names in samples that have another one for it.
+    std::map<std::string, std::map<std::string, std::set<std::string>>> other_names;
 };
 
+// One name for what samples name differently, in `vars` and `features`; returns the others.
+std::map<std::string, std::set<std::string>> give_common_names(
+    const std::string& modality, double mz_ppm, std::vector<SampleVar>& vars,
+    std::vector<SampleFeatures>& features) {
+    std::vector<io::Frame*> frames;
+    for (SampleVar& sample : vars)
+        for (auto& [name, var] : sample.modalities)
+            if (name == modality) frames.push_back(&var);
+    const auto common = atlas::common_features({frames.begin(), frames.end()}, mz_ppm);
+    std::map<std::string, std::set<std::string>> others;
+    for (const auto& [other, name] : common) others[name].insert(other);
+    for (std::size_t s = 0; s < frames.size(); ++s) {
+        for (std::string& name : frames[s]->index)
+            if (const auto found = common.find(name); found != common.end()) name = found->second;
+        features[s].names = frames[s]->index;
+    }
+    if (!common.empty())
+        core::log_info("select: {}: {} features have other names in some samples ({} names)",
+                       modality, others.size(), common.size());
+    return others;
+}
+
 Collected collect(const atlas::ShardedAtlas& atlas, const std::vector<std::string>& samples,
-                  const std::vector<std::vector<double>>& numbers) {
+                  const std::vector<std::vector<double>>& numbers, double mz_ppm) {
     Collected result;
     std::vector<std::size_t> at(numbers.size(), 0);
     for (std::size_t i = 0; i < samples.size(); ++i) {
@@ -174,6 +200,8 @@ Collected collect(const atlas::ShardedAtlas& atlas, const std::vector<std::strin
             }
         }
     }
+    for (auto& [modality, features] : result.modalities)
+        result.other_names[modality] = give_common_names(modality, mz_ppm, result.vars, features);
     for (std::size_t rank = 0; rank < numbers.size(); ++rank)
         core::check(at[rank] == numbers[rank].size(), "every statistic belongs to a feature");
     return result;
@@ -193,6 +221,13 @@ io::AnnData selection_table(const std::string& modality, const Collected& collec
     data.var.set("reason", selection.reason);
     data.var.set("n_lists", selection.n_lists);
     data.var.set("biased_in", selection.biased_in);
+    if (const auto& others = collected.other_names.at(modality); !others.empty()) {
+        std::vector<std::string> texts(selection.names.size());
+        for (std::size_t f = 0; f < texts.size(); ++f)
+            if (const auto found = others.find(selection.names[f]); found != others.end())
+                texts[f] = fmt::format("{}", fmt::join(found->second, "\n"));
+        data.var.set(std::string(atlas::kOtherNames), std::move(texts));
+    }
     for (const SampleFeatures& sample : collected.modalities.at(modality)) {
         std::vector<double> moran(selection.names.size(), std::numeric_limits<double>::quiet_NaN());
         std::vector<std::uint8_t> measured(selection.names.size(), 0);
@@ -236,7 +271,7 @@ io::MuData select_all(const Collected& collected, const SelectConfig& config) {
 }  // namespace
 
 void run_select(const comm::Comm& comm, atlas::ShardedAtlas& atlas, const SelectConfig& config,
-                const std::vector<std::string>& wanted) {
+                const std::vector<std::string>& wanted, double mz_ppm) {
     const std::vector<std::string> samples = atlas.samples(wanted);
     if (samples.empty())
         throw core::ConfigError("the atlas has no samples; run smeta ingest first");
@@ -248,8 +283,9 @@ void run_select(const comm::Comm& comm, atlas::ShardedAtlas& atlas, const Select
                 fmt::format("sample '{}' has no joint file; run smeta reassign first", sample));
         inputs.push_back(sample + ":" + joint);
     }
-    const std::string key = atlas::stage_key(atlas::kSelect, kSelectVersion,
-                                             atlas::canonical_config(config, "select."), inputs);
+    const std::string key = atlas::stage_key(
+        atlas::kSelect, kSelectVersion,
+        atlas::canonical_config(config, "select.") + fmt::format("mz_ppm = {}\n", mz_ppm), inputs);
     if (atlas.is_current("", atlas::kSelect, key)) {
         core::log_info("select: up to date");
         return;
@@ -263,7 +299,7 @@ void run_select(const comm::Comm& comm, atlas::ShardedAtlas& atlas, const Select
     const auto gathered = comm.gather<double>(numbers);
     atlas::CommitBatch batch(atlas);
     comm.root_or_throw([&] {
-        const io::MuData tables = select_all(collect(atlas, samples, gathered), config);
+        const io::MuData tables = select_all(collect(atlas, samples, gathered, mz_ppm), config);
         batch.add_atlas_stage(atlas::kSelect, key, [&](const std::filesystem::path& path) {
             io::write_h5mu(path.string(), tables);
         });

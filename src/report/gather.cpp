@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "smeta/atlas/common_features.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/io/anndata.hpp"
 #include "smeta/io/atomic_file.hpp"
@@ -161,10 +162,7 @@ std::vector<std::string> top_features(const io::MuData& selection, const std::st
 core::MatrixF measured_values(const atlas::JointReader& joint,
                               const atlas::ModalityFeatures& features,
                               const std::vector<std::string>& wanted, double sm_target) {
-    std::vector<std::int32_t> selected_column(joint.features(features.name), -1);
-    const auto position = atlas::positions_in(features.names(), joint.var(features.name).index);
-    for (std::size_t f = 0; f < position.size(); ++f)
-        if (position[f] >= 0) selected_column[position[f]] = static_cast<std::int32_t>(f);
+    const auto selected_column = atlas::features_in(joint.var(features.name).index, features);
     const auto all =
         core::select_columns(joint.read_rows(features.name, 0, joint.rows()).view(),
                              selected_column, static_cast<std::int32_t>(features.names().size()));
@@ -183,9 +181,9 @@ core::MatrixF measured_values(const atlas::JointReader& joint,
                                         wanted[w]) -
                        features.names().begin()];
     if (features.name == "sm" && sm_target > 0) {
-        const auto measured = static_cast<double>(
-            std::count_if(position.begin(), position.end(), [](auto p) { return p >= 0; }));
-        const double target = sm_target * measured / static_cast<double>(position.size());
+        const auto measured = static_cast<double>(std::count_if(
+            selected_column.begin(), selected_column.end(), [](auto f) { return f >= 0; }));
+        const double target = sm_target * measured / static_cast<double>(features.names().size());
         for (Eigen::Index r = 0; r < values.rows(); ++r)
             if (sums[r] > 0) values.row(r) *= static_cast<float>(target / sums[r]);
     }

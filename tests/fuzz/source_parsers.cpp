@@ -61,7 +61,7 @@ atlas::SampleSource sample_of(const std::string& st, const std::vector<std::stri
 void ingest(const atlas::SampleSource& source, const Folder& folder, Random& random) {
     const atlas::IngestConfig config = random_config(random);
     const auto names =
-        atlas::common_names({atlas::mass_bins(source, config)}, {}, config.source.mz_ppm);
+        atlas::common_names({atlas::mass_bins(source, config)}, config.source.mz_ppm);
     check_raw(atlas::read_sample(source, names.front(), config), folder);
 }
 

@@ -20,7 +20,8 @@ struct FeatureMatch {
 
 /// Finds the columns of a sample (`var`) that are features of a run, for samples that were named
 /// apart from it. A feature takes, in this order,
-/// - the column of its name, unless the gene ids of both are of different species (ENSG..., and
+/// - the column of its name (or of one that its run's samples have for it), unless the gene ids of
+/// both are of different species (ENSG..., and
 ///   ENSMUSG..., as their letters tell): the symbols of two species mean two genes;
 /// - the column of its `gene_id` (a version suffix is cut): a symbol that was renamed;
 /// - the column with an `mz` within `ppm` of its own and not of the other `polarity`; pairs closest

@@ -38,12 +38,13 @@ std::int64_t source_bytes(const SampleSource& source);
 ///
 /// Every obs gets `sample`, `cohort`, `spot` (of spots), the levels of the source and, with a table
 /// of labels, `label`. An SM table named by spots is joined to the ST spots by name (is_paired).
-/// m/z of imzML files that lie within ingest.mz_ppm of a metabolite of the atlas get its name; the
-/// others are matched with one another, so that the samples of one call share names whatever their
-/// order. `companions`: sources that others bring in, such as the rest of a study; their m/z (with
-/// their names, where the atlas has them) take part in the matching, so that samples of a study
-/// that enter one by one, or side by side, get the names of a single call. A source whose files,
-/// options and description have the checksum of the last time is not read again.
+/// m/z of imzML files are matched with one another, so that the samples of one call share names
+/// whatever their order. `companions`: sources that others bring in, such as the rest of a study;
+/// their m/z (with their names, where the atlas has them) take part in the matching, so that
+/// samples of a study that enter one by one, or side by side, get the names of a single call. Names
+/// depend on nothing else in the atlas: what other studies name otherwise is matched when features
+/// are selected (common_features.hpp). A source whose files, options and description have the
+/// checksum of the last time is not read again.
 ///
 /// Returns the samples in canonical order, the same on every rank. Throws ConfigError, FormatError,
 /// IoError. Collective.

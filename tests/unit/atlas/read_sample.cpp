@@ -160,7 +160,8 @@ TEST_F(ReadSample, ImagesGetTheCommonNamesAndKeepTheirPixels) {
     source_.transform = atlas::AffineTransform{{2, 0, 0, 2}, {1, 1}};
     const auto bins = atlas::mass_bins(source_, config_);
     ASSERT_EQ(bins.size(), 2U);
-    const auto names = atlas::common_names({bins}, {"mz_100.0000_pos"}, 5);
+    const std::vector<atlas::MassNames> others{{{{"pos", 100.0}, "mz_100.0000_pos"}}};
+    const auto names = atlas::common_names({bins}, 5, others);
     const auto raw = atlas::read_sample(source_, names[0], config_);
     const auto& sm = *raw.find("sm");
     EXPECT_EQ(sm.var.index, (std::vector<std::string>{"mz_100.0000_pos", "mz_200.0002_pos"}));
