@@ -1,7 +1,7 @@
 """An atlas that grows: a held-out section mapped onto a trained run (the same bits on any ranks, label transfer scored against
 the truth, from an atlas, a .h5ad and a .h5mu), sections of another tissue found out of distribution, a sample removed and
-added again without a byte of the others changing, training that starts from another run, coverage of the selection; and the
-errors of all this with exit code 2."""
+added again without a byte of the others changing, batch levels with categories that training did not know, training that
+starts from another run, coverage of the selection; and the errors of all this with exit code 2."""
 
 import time
 
@@ -48,6 +48,35 @@ def check_map(smeta, atlas):
     check(int(line["out_of_distribution"]) < 0.2 * int(line["rows"]), f"its own tissue is foreign to it: {line}")
     check("\nS4\tsm\t150\t40\t" in out, f"no score of the prediction: {out}")
     return line
+
+
+def add_levels(text):
+    """Batch levels of which the held-out section has categories of its own: its platform, one known to none; its cohort, and
+    the day, which it shares with others."""
+    head, *samples = text.split("\n[[sample]]\n")
+    levels = [("C1", "visium", "monday"), ("C2", "visium_v2", "friday"), ("C1", "visium", "friday"), ("C2", "slide_seq", "monday")]
+    for i, (cohort, platform, day) in enumerate(levels):
+        lines = [line for line in samples[i].splitlines() if not line.startswith("cohort")]
+        samples[i] = "\n".join([*lines, f'cohort = "{cohort}"', f'obs = {{ platform = "{platform}", day = "{day}" }}']) + "\n"
+    return "\n[[sample]]\n".join([head, *samples])
+
+
+def check_levels(smeta, atlas):
+    """Categories that training did not know are named, level by level; those that it knew are not."""
+    levels = ["--set", 'model.batch_keys=["cohort", "day", "platform", "sample"]']
+    smeta.run("train", "--atlas", atlas, "--run", "levels", "--sample", "S1", "--sample", "S2", "--sample", "S3", *levels, "--set",
+              "train.epochs=2")
+    smeta.run("embed", "--atlas", atlas, "--run", "levels")
+    for np in (1, 2):
+        out, _ = smeta.run("map", "--atlas", atlas, "--run", "levels", "--query", atlas, *SHARE, np=np)
+        (line,) = rows(out)
+        check(line["unseen_batch"] == "platform=slide_seq;sample=S4", line)
+    smeta.run("train", "--atlas", atlas, "--run", "cohort", "--sample", "S1", "--sample", "S3", "--set",
+              'model.batch_keys=["cohort"]', "--set", "train.epochs=2")
+    smeta.run("embed", "--atlas", atlas, "--run", "cohort")
+    out, _ = smeta.run("map", "--atlas", atlas, "--run", "cohort", "--query", atlas, *SHARE)
+    found = {line["sample"]: line["unseen_batch"] for line in rows(out)}
+    check(found == {"S2": "cohort=C2", "S4": "cohort=C2"}, found)
 
 
 def check_files(smeta, atlas, folder, expected):
@@ -151,6 +180,7 @@ def check_coverage(smeta, atlas):
 def body(smeta, folder):
     study, atlas = folder / "study", folder / "study/atlas"
     smeta.run("simulate", "--out", study, "--samples", 4, "--cohorts", 2, "--seed", 5, *SIZES)
+    (study / "study.toml").write_text(add_levels((study / "study.toml").read_text()))
     chain(smeta, atlas, study)
     train = ["train", "--atlas", atlas, "--sample", "S1", "--sample", "S2", "--sample", "S3"]
     smeta.run(*train, *HELD_OUT, "--set", "train.epochs=40", "--set", "loss.kl=0.1", "--set", "train.reduction=fixed_tree")
@@ -161,6 +191,7 @@ def body(smeta, folder):
     check_foreign(smeta, atlas, folder, own)
     check_killed(smeta, atlas, folder)
     check_growth(smeta, atlas, study)
+    check_levels(smeta, atlas)
     check_warm_start(smeta, atlas)
     check_errors(smeta, atlas, folder)
     check_coverage(smeta, atlas)
