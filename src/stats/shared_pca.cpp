@@ -15,8 +15,10 @@ namespace smeta::stats {
 namespace {
 
 constexpr Eigen::Index kSpareDirections = 10;
-constexpr int kPowerSteps = 7;
-constexpr double kSmallestEigenvalue = 1e-13;  ///< of the largest; directions below are dropped
+constexpr int kMostBlocks = 16;
+constexpr int kFewestBlocks = 3;
+constexpr double kConverged = 1e-10;          ///< change of an eigenvalue, of itself
+constexpr double kSmallestDirection = 1e-10;  ///< of the block that it is left over from
 using core::MatrixD;
 
 /// The lanes of this rank and their rows.
@@ -157,28 +159,6 @@ class CentredRows {
     Eigen::VectorXd scale_;
 };
 
-/// Columns that span what those of `tall` (rows over ranks) span, orthonormal; directions without
-/// length become 0. Collective.
-MatrixD orthonormal(const comm::Comm& comm, const Lanes& lanes, const MatrixD& tall) {
-    const MatrixD gram =
-        lane_sum(comm, lanes, tall.cols(), tall.cols(), [&](comm::Range rows, auto& part) {
-            const auto own = tall.middleRows(rows.first, rows.size());
-            part.noalias() += own.transpose() * own;
-        });
-    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(gram);
-    const double largest = std::max(solver.eigenvalues().maxCoeff(), 0.0);
-    Eigen::VectorXd inverse = Eigen::VectorXd::Zero(tall.cols());
-    for (Eigen::Index c = 0; c < tall.cols(); ++c)
-        if (solver.eigenvalues()[c] > kSmallestEigenvalue * largest)
-            inverse[c] = 1 / std::sqrt(solver.eigenvalues()[c]);
-    const MatrixD turn = solver.eigenvectors() * inverse.asDiagonal();
-    MatrixD result(tall.rows(), tall.cols());
-    // Row by row: the bits of a larger product would depend on how many rows a rank has.
-#pragma omp parallel for schedule(static) num_threads(core::threads())
-    for (Eigen::Index r = 0; r < tall.rows(); ++r) result.row(r) = tall.row(r) * turn;
-    return result;
-}
-
 MatrixD random_directions(Eigen::Index rows, Eigen::Index cols, std::uint64_t seed) {
     const core::Philox random(seed, core::DrawPurpose::Cluster);
     MatrixD result(rows, cols);
@@ -187,10 +167,64 @@ MatrixD random_directions(Eigen::Index rows, Eigen::Index cols, std::uint64_t se
     return result;
 }
 
-/// The small matrix is the same on every rank.
 MatrixD orthonormal(const MatrixD& small) {
     const Eigen::HouseholderQR<Eigen::MatrixXd> qr(small);
     return qr.householderQ() * Eigen::MatrixXd::Identity(small.rows(), small.cols());
+}
+
+MatrixD beside(const MatrixD& left, const MatrixD& right) {
+    MatrixD both(right.rows(), left.cols() + right.cols());
+    both << left, right;
+    return both;
+}
+
+/// Orthonormal directions of `block` that `basis` does not span.
+MatrixD new_directions(const MatrixD& basis, const MatrixD& block) {
+    const auto outside = [&](const MatrixD& x) -> MatrixD {
+        return x - basis * (basis.transpose() * x);
+    };
+    Eigen::ColPivHouseholderQR<Eigen::MatrixXd> qr(outside(outside(block)));
+    const double least = kSmallestDirection * block.norm();
+    Eigen::Index rank = 0;
+    while (rank < std::min(block.cols(), basis.rows() - basis.cols()) &&
+           std::abs(qr.matrixQR()(rank, rank)) > least)
+        ++rank;
+    if (rank == 0) return MatrixD(basis.rows(), 0);
+    const MatrixD found = qr.householderQ() * Eigen::MatrixXd::Identity(basis.rows(), rank);
+    return orthonormal(outside(found));
+}
+
+/// Leading eigenvalues, descending, and their vectors.
+struct Leading {
+    Eigen::VectorXd values;
+    MatrixD vectors;
+};
+
+/// Of the operator that made `image` of the orthonormal `basis`, inside that space.
+Leading leading(const MatrixD& basis, const MatrixD& image, Eigen::Index count) {
+    const Eigen::MatrixXd inside = basis.transpose() * image;
+    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver((inside + inside.transpose()) / 2);
+    return {solver.eigenvalues().tail(count).reverse().cwiseMax(0.0),
+            basis * solver.eigenvectors().rightCols(count).rowwise().reverse()};
+}
+
+/// Eigenvectors of transpose(A) A. The small matrices are the same on every rank.
+Leading loadings(const CentredRows& data, MatrixD block, Eigen::Index count) {
+    MatrixD basis(data.columns(), 0);
+    MatrixD image(data.columns(), 0);
+    Leading found;
+    for (int step = 1; step <= kMostBlocks && block.cols() > 0; ++step) {
+        const MatrixD product = data.transposed_times(data.times(block));
+        basis = beside(basis, block);
+        image = beside(image, product);
+        const Eigen::VectorXd before = std::move(found.values);
+        found = leading(basis, image, count);
+        if (step >= kFewestBlocks &&
+            ((found.values - before).array().abs() <= kConverged * found.values.array()).all())
+            break;
+        block = new_directions(basis, product);
+    }
+    return found;
 }
 
 }  // namespace
@@ -220,28 +254,17 @@ PrincipalComponents principal_components(const comm::Comm& comm, std::int64_t ro
     const Lanes lanes(comm, rows);
     const CentredRows data(comm, mine, blocks, lanes);
     const auto width = std::min(kept + kSpareDirections, smaller);
-    MatrixD basis = orthonormal(comm, lanes, data.times(random_directions(mine.cols, width, seed)));
-    for (int step = 0; step < kPowerSteps; ++step)
-        basis = orthonormal(comm, lanes, data.times(orthonormal(data.transposed_times(basis))));
-    basis = orthonormal(comm, lanes, basis);
-
-    const MatrixD projected = data.transposed_times(basis);
-    const Eigen::MatrixXd gram = projected.transpose() * projected;
-    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(gram);
+    auto [values, directions] =
+        loadings(data, orthonormal(random_directions(mine.cols, width, seed)), kept);
     const double degrees = std::max<double>(static_cast<double>(rows) - 1, 1);
-    MatrixD turn(width, kept);
     for (Eigen::Index c = 0; c < kept; ++c) {
-        const Eigen::VectorXd direction = solver.eigenvectors().col(width - 1 - c);
-        const double square = std::max(solver.eigenvalues()[width - 1 - c], 0.0);
-        const Eigen::VectorXd loading = projected * direction;
         Eigen::Index largest = 0;
-        loading.cwiseAbs().maxCoeff(&largest);
-        turn.col(c) = direction * ((loading[largest] < 0 ? -1 : 1) * std::sqrt(square));
-        result.variance.push_back(square / degrees);
+        directions.col(c).cwiseAbs().maxCoeff(&largest);
+        if (directions(largest, c) < 0) directions.col(c) *= -1;
+        result.variance.push_back(values[c] / degrees);
     }
-    std::vector<double> own(static_cast<std::size_t>(basis.rows() * kept));
-    for (Eigen::Index r = 0; r < basis.rows(); ++r)
-        Eigen::Map<Eigen::RowVectorXd>(own.data() + r * kept, kept) = basis.row(r) * turn;
+    const MatrixD scores = data.times(directions);
+    const std::vector<double> own(scores.data(), scores.data() + scores.size());
     result.scores.resize(rows, kept);
     double* next = result.scores.data();
     for (const auto& part : comm.allgather(std::span<const double>(own)))

@@ -29,11 +29,12 @@ struct ColumnBlock {
 };
 
 /// The leading principal components of a sparse matrix whose rows lie over ranks (`mine`: those of
-/// pca_rows), columns centred over the rows that have them: randomised subspace iteration (Halko et
-/// al. 2011) in double, 10 spare directions, 7 power steps; never dense. `count` is cut to
+/// pca_rows), columns centred over the rows that have them: block Lanczos from random directions
+/// (Musco and Musco 2015) in double, 10 spare directions, until no eigenvalue changes by 1e-10 of
+/// itself, at most 16 blocks; never dense. `count` is cut to
 /// min(rows, columns). Signs: the largest loading is positive. `scores` are those of all rows, on
 /// every rank. The same numbers on any number of ranks and threads. Memory besides `mine`:
-/// kPcaLanes x columns x (count + 10) doubles and a few times rows x (count + 10) doubles.
+/// (kPcaLanes + 32) x columns x (count + 10) doubles and twice rows x (count + 10) doubles.
 /// Collective.
 PrincipalComponents principal_components(const comm::Comm& comm, std::int64_t rows,
                                          const core::CsrView& mine,
