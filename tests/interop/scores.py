@@ -220,12 +220,16 @@ def check_network(smeta, atlas, parts):
                 for codes, e in zip(labels, edges))
     rng = np.random.default_rng(0)
     shuffled = np.array([permuted_counts(edges, labels, len(names), rng) for _ in range(1000)])
-    z = (count - shuffled.mean(axis=0)) / shuffled.std(axis=0)
+    deviation = shuffled.std(axis=0)
+    z = (count - shuffled.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
     worst = 0
     for a, first in enumerate(names):
         for b, second in enumerate(names):
             row = found[first, second]
             check(int(row["edges"]) == count[a, b], f"{first} {second}: {row['edges']} edges, reference {count[a, b]}")
+            if deviation[a, b] == 0:
+                check(row["z"] == "", f"{first} {second}: z of a count that shuffling does not change: {row['z']}")
+                continue
             # Mean and deviation of 1,000 permutations each: errors of 1/sqrt(1000) and |z|/sqrt(2000), twice, at 5 sigma.
             bound = 5 * np.sqrt(2) * (1 / np.sqrt(1000) + abs(z[a, b]) / np.sqrt(2000))
             worst = max(worst, abs(float(row["z"]) - z[a, b]) / bound)
