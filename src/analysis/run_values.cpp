@@ -7,6 +7,7 @@
 #include <tuple>
 #include <utility>
 
+#include "smeta/atlas/common_features.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/core/threads.hpp"
 
@@ -125,7 +126,7 @@ void RunValues::gather_features(const comm::Comm& comm, FeatureScope scope) {
     const auto owner = [&](std::size_t s) { return static_cast<int>(s) % comm.size(); };
     atlas::FeatureSet selected;
     comm.all_or_throw([&] {
-        if (scope == FeatureScope::Selected) selected = run_.features();
+        selected = run_.features();
         for (std::size_t s = 0; s < samples_.size(); ++s) {
             if (owner(s) != comm.rank()) continue;
             const auto reader = run_.open_joint(samples_[s]);
@@ -135,16 +136,19 @@ void RunValues::gather_features(const comm::Comm& comm, FeatureScope scope) {
         }
     });
     stored_values_ = comm.allreduce(stored_values_);
+    for (const auto& modality : selected.modalities)
+        common_.emplace(modality.name, atlas::common_names(modality));
     Union all;
     for (std::size_t s = 0; s < samples_.size(); ++s) {
         comm.broadcast(packed[s], owner(s));
         if (scope == FeatureScope::Measured)
             unpack_names(packed[s], [&](std::string_view modality, std::string_view name) {
-                all.names[std::string(modality)].emplace(name);
+                all.names[std::string(modality)].emplace(common_name(modality, name));
             });
     }
-    for (const auto& modality : selected.modalities)
-        all.names[modality.name].insert(modality.names().begin(), modality.names().end());
+    if (scope == FeatureScope::Selected)
+        for (const auto& modality : selected.modalities)
+            all.names[modality.name].insert(modality.names().begin(), modality.names().end());
     features_.modalities = in_order(all);
     for (std::size_t m = 0; m < features_.modalities.size(); ++m)
         for (const auto& name : all.names[features_.modalities[m]]) {
@@ -159,9 +163,17 @@ void RunValues::gather_features(const comm::Comm& comm, FeatureScope scope) {
             continue;
         }
         unpack_names(packed[s], [&](std::string_view modality, std::string_view name) {
-            if (const auto f = features_.find(modality, name)) features_.is_measured(row, *f) = 1;
+            const auto feature = features_.find(modality, common_name(modality, name));
+            if (feature) features_.is_measured(row, *feature) = 1;
         });
     }
+}
+
+std::string_view RunValues::common_name(std::string_view modality, std::string_view name) const {
+    const auto names = common_.find(modality);
+    if (names == common_.end()) return name;
+    const auto found = names->second.find(name);
+    return found == names->second.end() ? name : std::string_view(found->second);
 }
 
 const atlas::JointReader& RunValues::joint(std::int32_t sample) const {
@@ -171,7 +183,7 @@ const atlas::JointReader& RunValues::joint(std::int32_t sample) const {
     for (const auto& modality : open_->modalities()) {
         auto& columns = columns_[modality];
         for (const auto& name : open_->var(modality).index)
-            columns.push_back(features_.find(modality, name).value_or(-1));
+            columns.push_back(features_.find(modality, common_name(modality, name)).value_or(-1));
     }
     open_sample_ = sample;
     return *open_;

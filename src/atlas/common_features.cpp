@@ -170,21 +170,30 @@ std::map<std::string, std::string> common_features(const std::vector<const io::F
     return common;
 }
 
-std::vector<std::int32_t> features_in(const std::vector<std::string>& columns,
-                                      const ModalityFeatures& features) {
-    auto found = positions_in(columns, features.names());
-    if (features.var.find(kOtherNames) == nullptr) return found;
+std::map<std::string, std::string, std::less<>> common_names(const ModalityFeatures& features) {
+    std::map<std::string, std::string, std::less<>> common;
+    if (features.var.find(kOtherNames) == nullptr) return common;
     const auto others = features.var.as_text(std::string(kOtherNames), kFile);
-    std::unordered_map<std::string_view, std::int32_t> position;
     for (std::size_t f = 0; f < others.size(); ++f)
         for (std::string_view left = others[f]; !left.empty();) {
             const std::string_view name = left.substr(0, left.find('\n'));
-            position.emplace(name, static_cast<std::int32_t>(f));
+            common.emplace(name, features.names()[f]);
             left.remove_prefix(std::min(left.size(), name.size() + 1));
         }
+    return common;
+}
+
+std::vector<std::int32_t> features_in(const std::vector<std::string>& columns,
+                                      const ModalityFeatures& features) {
+    auto found = positions_in(columns, features.names());
+    const auto common = common_names(features);
+    if (common.empty()) return found;
+    std::unordered_map<std::string_view, std::int32_t> position;
+    for (std::size_t f = 0; f < features.names().size(); ++f)
+        position.emplace(features.names()[f], static_cast<std::int32_t>(f));
     for (std::size_t c = 0; c < columns.size(); ++c)
-        if (const auto at = position.find(columns[c]); found[c] < 0 && at != position.end())
-            found[c] = at->second;
+        if (const auto at = common.find(columns[c]); found[c] < 0 && at != common.end())
+            found[c] = position.at(at->second);
     return found;
 }
 

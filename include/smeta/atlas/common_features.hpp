@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -26,6 +27,10 @@ inline constexpr std::string_view kOtherNames = "other_names";
 /// into the atlas. Local.
 std::map<std::string, std::string> common_features(const std::vector<const io::Frame*>& vars,
                                                    double mz_ppm);
+
+/// What features are called that samples name differently: the common name by each other name, from
+/// var `other_names`. Local.
+std::map<std::string, std::string, std::less<>> common_names(const ModalityFeatures& features);
 
 /// The feature that each column of a sample holds, by its name or another one of its names; -1:
 /// none. Local.

@@ -82,6 +82,34 @@ TEST_F(Markers, AFeatureIsTestedWhereItWasMeasured) {
     }
 }
 
+TEST_F(Markers, TheNamesOfAFeatureAreOne) {
+    comm_.root_or_throw([&] {
+        auto features = test::all_features();
+        io::Frame& var = features.modalities.front().var;
+        var.index.front() = "common";
+        std::vector<std::string> others(var.index.size());
+        others.front() = "another\nmz_000";
+        var.set("other_names", others);
+        atlas::Run::create(atlas::ShardedAtlas::open(folder_.path() / "atlas"), "named",
+                           {{}, "", features});
+    });
+    const auto atlas = atlas::ShardedAtlas::open(comm_, folder_.path() / "atlas");
+    const auto run = atlas::Run::open(comm_, atlas, "named");
+    for (const auto scope : {FeatureScope::Measured, FeatureScope::Selected}) {
+        const RunValues values(comm_, run, run.samples(), scope);
+        EXPECT_EQ(values.features().count(), test::kGenes + test::kMetabolites);
+        const auto feature = values.features().find("sm", "common");
+        ASSERT_TRUE(feature);
+        EXPECT_FALSE(values.features().find("sm", "mz_000"));
+        EXPECT_EQ(values.features().is_measured.col(*feature).minCoeff(), 1);
+        std::int64_t entries = 0;
+        for (std::int64_t round = 0; round < values.rounds(); ++round)
+            for (const auto column : values.read(round, ValueScale::Stored).values.indices)
+                entries += column == *feature ? 1 : 0;
+        EXPECT_GT(comm_.allreduce(entries), 10);
+    }
+}
+
 TEST_F(Markers, ErrorsNameWhatIsThere) {
     const RunValues values(comm_, *run_, run_->samples(), FeatureScope::Measured);
     const auto groups = read_groups(comm_, *run_, run_->samples(), "domain");
