@@ -90,10 +90,9 @@ std::string enrichment_svg(const std::string& id, const std::string& title,
                 x, y, cell - 1, cell - 1, to_hex(colour),
                 fmt::format("{} next to {}: z {:.2f}", z.clusters[a], z.clusters[b], value));
             if (is_known && cell >= 30)
-                svg.text(x + cell / 2, y + cell / 2 + 4, fmt::format("{:.0f}", value),
-                         {.size = 10,
-                          .anchor = Anchor::Middle,
-                          .colour = label_on(colour) == Colour{0, 0, 0} ? "#000000" : "#ffffff"});
+                svg.text(
+                    x + cell / 2, y + cell / 2 + 4, fmt::format("{:.0f}", std::round(value) + 0.0),
+                    {.size = 10, .anchor = Anchor::Middle, .colour = to_hex(label_on(colour))});
         }
     }
     add_scale(svg, {left + side + 20, kTop}, extent);
