@@ -48,7 +48,12 @@ core::MatrixD read_rows(const std::string& path, const std::string& key, const R
     const auto names = names_of(reader.obs(), path, run);
     std::unordered_map<std::string, std::int64_t> row;
     for (std::size_t r = 0; r < names.file.size(); ++r)
-        row.emplace(names.file[r], static_cast<std::int64_t>(r));
+        if (!row.emplace(names.file[r], static_cast<std::int64_t>(r)).second)
+            throw core::FormatError({.file = path,
+                                     .object = fmt::format("obs, row {}", r + 1),
+                                     .expected = "a spot that no other row names",
+                                     .found = fmt::format("'{}' again", reader.obs().index[r]),
+                                     .hint = "add the columns sample and spot"});
     core::MatrixD result(run.rows(), values.cols());
     std::int64_t missing = 0;
     std::string first_missing;

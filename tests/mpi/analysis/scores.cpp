@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include <gtest/gtest.h>
 
@@ -181,6 +182,18 @@ TEST(ScoresMpi, MissingColumnsKeysAndSpotsAreTheUsersFault) {
         io::write_h5ad((folder / "other.h5ad").string(), data);
     });
     EXPECT_EQ(fails(request_of(folder / "other.h5ad")), core::kExitUserInput) << "spots missing";
+    world.root_or_throw([&] {
+        write_embedding(folder / "other.h5ad");
+        auto data = io::read_h5ad((folder / "other.h5ad").string());
+        std::vector<std::int64_t> rows(data.obs.rows() + 1, 0);  // the first once more at the end
+        std::iota(rows.begin(), rows.end() - 1, 0);
+        data.obs = data.obs.select(rows);
+        core::MatrixD points(static_cast<Eigen::Index>(rows.size()), data.obsm["X_two"].cols());
+        points << data.obsm["X_two"], data.obsm["X_two"].topRows(1);
+        data.obsm["X_two"] = points;
+        io::write_h5ad((folder / "other.h5ad").string(), data);
+    });
+    EXPECT_EQ(fails(request_of(folder / "other.h5ad")), core::kExitUserInput) << "a spot twice";
     EXPECT_EQ(fails({.label = "label", .components = 0}), 0);
 }
 
