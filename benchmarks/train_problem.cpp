@@ -80,7 +80,8 @@ double ProblemSize::mega_flop() const {
 
 Problem::Problem(const comm::Comm& comm, const ProblemSize& size, const std::string& reduction,
                  int threads)
-    : size_(size),
+    : comm_(comm),
+      size_(size),
       partition_(size.lanes, comm.size()),
       cvae_(network(size)),
       optimiser_(cvae_.values().shared_layout()) {
@@ -101,7 +102,9 @@ Problem::Problem(const comm::Comm& comm, const ProblemSize& size, const std::str
 
 void Problem::step() {
     loss_ = cvae_.train_step(batches_[settings_.epoch % kBatches], settings_, reducer_).total;
-    optimiser_.update(cvae_.values(), cvae_.gradient(), {});
+    optimiser_.update(cvae_.values(), cvae_.gradient(), {}, 1.0,
+                      model::arena_share(optimiser_.layout(), comm_));
+    model::gather_arena(comm_, cvae_.values());
     if (settings_.epoch++ == 0) first_loss_ = loss_;
 }
 

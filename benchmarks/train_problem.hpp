@@ -30,7 +30,8 @@ struct ProblemSize {
 /// A model and some mini-batches of this rank's lanes.
 class Problem {
   public:
-    /// `reduction` is "fast" or "fixed_tree", as in train.reduction. Collective.
+    /// `reduction` is "fast" or "fixed_tree", as in train.reduction; `comm` must outlive the
+    /// object. Collective.
     Problem(const comm::Comm& comm, const ProblemSize& size, const std::string& reduction,
             int threads);
     /// Forward, losses, gradients, AdamW. Collective.
@@ -42,6 +43,7 @@ class Problem {
     const ProblemSize& size() const { return size_; }
 
   private:
+    const comm::Comm& comm_;
     ProblemSize size_;
     comm::SpotPartition partition_;
     model::Cvae<float> cvae_;

@@ -8,8 +8,8 @@ there are fewer than 6 values). Hollow points ran more threads than processors: 
 
 The model (LogGP) is lines, never points: a step of P ranks with n rows each takes
     a + b n  +  7 * 2 ceil(log2 P) (latency + overhead)  +  2 ceil(log2 P) latency + 2 (P-1)/P model_bytes / bandwidth
-a and b: least squares through the measured steps of one rank of one thread (a at least 0). Seven small exchanges (BatchNorm, latents, losses,
-flags: docs/mpi_semantics.md) and one ring or halving-doubling allreduce of the arena. Latency (with the overhead in it) and
+a and b: least squares through the measured steps of one rank of one thread (a at least 0). Seven small exchanges (BatchNorm, latents,
+the norm, flags: docs/mpi_semantics.md) and the halving and doubling of the arena. Latency (with the overhead in it) and
 bandwidth are the given numbers, not measured. Left out: ranks that wait for slower ones, sharing of the network, the gathered
 latents (60 bytes a spot) and the pairs of the MMD, which grow with the batch. Needs matplotlib."""
 import argparse

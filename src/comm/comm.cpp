@@ -12,6 +12,7 @@
 #include "smeta/core/error.hpp"
 
 #include "checked.hpp"
+#include "datatype.hpp"
 
 namespace smeta::comm {
 
@@ -19,17 +20,6 @@ namespace {
 
 // MPI counts are int: larger buffers travel in parts of this many elements.
 constexpr std::size_t kMaxCount = std::size_t{1} << 30U;
-
-template <class T>
-MPI_Datatype datatype() {
-    if constexpr (std::is_same_v<T, float>) return MPI_FLOAT;
-    if constexpr (std::is_same_v<T, double>) return MPI_DOUBLE;
-    if constexpr (std::is_same_v<T, std::int32_t>) return MPI_INT32_T;
-    if constexpr (std::is_same_v<T, std::int64_t>) return MPI_INT64_T;
-    if constexpr (std::is_same_v<T, std::uint64_t>) return MPI_UINT64_T;
-    if constexpr (std::is_same_v<T, std::uint32_t>) return MPI_UINT32_T;
-    if constexpr (std::is_same_v<T, std::uint8_t>) return MPI_UINT8_T;
-}
 
 MPI_Op operation(ReduceOp op) {
     switch (op) {

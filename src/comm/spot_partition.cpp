@@ -50,31 +50,10 @@ std::vector<Range> SpotPartition::subtrees_of(int rank) const {
     return subtrees;
 }
 
-template <Arithmetic T>
-void lane_tree_sum(const Comm& comm, const SpotPartition& partition,
-                   std::span<const std::span<T>> buffers, std::span<T> total) {
-    const Range mine = partition.lanes_of(comm.rank());
-    core::check(partition.ranks() == comm.size(), "the partition is of this communicator");
-    core::check(static_cast<std::int64_t>(buffers.size()) == mine.size(), "one buffer a lane");
-    for (const auto& buffer : buffers)
-        core::check(buffer.size() == total.size(), "all lanes' buffers have one length");
-    for (std::int64_t half = 1; half < mine.size(); half *= 2)
-        for (std::int64_t left = (mine.first + 2 * half - 1) / (2 * half) * (2 * half);
-             left + 2 * half <= mine.last; left += 2 * half) {
-            const std::span<T> sum = buffers[left - mine.first];
-            const std::span<T> right = buffers[left + half - mine.first];
-            for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += right[i];
-        }
-    if (comm.size() == 1) {
-        std::copy(buffers[0].begin(), buffers[0].end(), total.begin());
-        return;
-    }
-    std::vector<std::span<T>> subtrees;
-    for (const Range& subtree : partition.subtrees_of(comm.rank()))
-        subtrees.push_back(buffers[subtree.first - mine.first]);
-    subtree_sum<T>(comm, partition, subtrees, total);
-}
+namespace {
 
+/// The rest of `lane_tree_sum` when the rank has added up its whole subtrees: `buffers` has one
+/// span for each of `partition.subtrees_of(comm.rank())`.
 template <Arithmetic T>
 void subtree_sum(const Comm& comm, const SpotPartition& partition,
                  std::span<const std::span<T>> buffers, std::span<T> total) {
@@ -115,6 +94,33 @@ void subtree_sum(const Comm& comm, const SpotPartition& partition,
     comm.broadcast(total);
 }
 
+}  // namespace
+
+template <Arithmetic T>
+void lane_tree_sum(const Comm& comm, const SpotPartition& partition,
+                   std::span<const std::span<T>> buffers, std::span<T> total) {
+    const Range mine = partition.lanes_of(comm.rank());
+    core::check(partition.ranks() == comm.size(), "the partition is of this communicator");
+    core::check(static_cast<std::int64_t>(buffers.size()) == mine.size(), "one buffer a lane");
+    for (const auto& buffer : buffers)
+        core::check(buffer.size() == total.size(), "all lanes' buffers have one length");
+    for (std::int64_t half = 1; half < mine.size(); half *= 2)
+        for (std::int64_t left = (mine.first + 2 * half - 1) / (2 * half) * (2 * half);
+             left + 2 * half <= mine.last; left += 2 * half) {
+            const std::span<T> sum = buffers[left - mine.first];
+            const std::span<T> right = buffers[left + half - mine.first];
+            for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += right[i];
+        }
+    if (comm.size() == 1) {
+        std::copy(buffers[0].begin(), buffers[0].end(), total.begin());
+        return;
+    }
+    std::vector<std::span<T>> subtrees;
+    for (const Range& subtree : partition.subtrees_of(comm.rank()))
+        subtrees.push_back(buffers[subtree.first - mine.first]);
+    subtree_sum<T>(comm, partition, subtrees, total);
+}
+
 template void lane_tree_sum<float>(const Comm&, const SpotPartition&,
                                    std::span<const std::span<float>>, std::span<float>);
 template void lane_tree_sum<double>(const Comm&, const SpotPartition&,
@@ -122,10 +128,5 @@ template void lane_tree_sum<double>(const Comm&, const SpotPartition&,
 template void lane_tree_sum<std::int64_t>(const Comm&, const SpotPartition&,
                                           std::span<const std::span<std::int64_t>>,
                                           std::span<std::int64_t>);
-
-template void subtree_sum<float>(const Comm&, const SpotPartition&,
-                                 std::span<const std::span<float>>, std::span<float>);
-template void subtree_sum<double>(const Comm&, const SpotPartition&,
-                                  std::span<const std::span<double>>, std::span<double>);
 
 }  // namespace smeta::comm

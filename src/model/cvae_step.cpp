@@ -40,9 +40,8 @@ const LossTerms& Cvae<R>::train_step(std::span<const Chunk> chunks, const StepSe
     work.over_chunks(
         [&](std::int64_t, auto& s) { detail::decoder_activate(net, s, work.decoder); });
     work.heads.run(net, scale, detail::Phase::Train, work.groups, work.states);
-    work.backward(*this, reducer);
+    work.backward(*this, settings, reducer);
     work.sum_gradients(*this, reducer);
-    work.loss_terms(*this, settings, reducer);
     return work.terms;
 }
 

@@ -193,7 +193,8 @@ void CvaeWorkspace<R>::mmd_terms(const Cvae<R>& model, const StepReducer<R>& red
 }
 
 template <class R>
-void CvaeWorkspace<R>::backward(const Cvae<R>& model, const StepReducer<R>& reducer) {
+void CvaeWorkspace<R>::backward(const Cvae<R>& model, const StepSettings& settings,
+                                const StepReducer<R>& reducer) {
     const detail::Net<R> net_view = net(model);
     over_chunks([&](std::int64_t, auto& s) { detail::decoder_backward_sums(net_view, s); });
     const std::vector<double>& total = reduce(reducer);
@@ -202,9 +203,12 @@ void CvaeWorkspace<R>::backward(const Cvae<R>& model, const StepReducer<R>& redu
         detail::decoder_backward<R>(net_view, decoder, decoder_counts, total, s);
         detail::latent_backward(net_view, s);
         detail::encoder_backward_sums(net_view, last, s);
+        append_losses(s);
     });
+    const std::size_t normaliser_sums = index.blocks.size() * 2 * model.options_.hidden.back();
     for (std::int32_t layer = last; layer >= 0; --layer) {
         reduce(reducer);
+        if (layer == last) set_terms(model, settings, total.data() + normaliser_sums);
         over_chunks([&](std::int64_t, auto& s) {
             detail::encoder_backward<R>(net_view, layer, encoder[layer], encoder_counts[layer],
                                         total, s);
@@ -267,31 +271,42 @@ void CvaeWorkspace<R>::sum_gradients(Cvae<R>& model, const StepReducer<R>& reduc
 }
 
 template <class R>
-void CvaeWorkspace<R>::loss_terms(const Cvae<R>& model, const StepSettings& settings,
-                                  const StepReducer<R>& reducer) {
-    const auto& blocks = model.options_.blocks;
-    for (auto& s : states) {
-        s.sums.assign({static_cast<double>(s.rows()), s.kl, s.mmd});
-        for (const auto& block : s.blocks) {
-            s.sums.push_back(block.reconstruction);
-            s.sums.push_back(block.corr);
-        }
+void CvaeWorkspace<R>::append_losses(detail::ChunkState<R>& s) {
+    s.sums.insert(s.sums.end(), {static_cast<double>(s.rows()), s.kl, s.mmd});
+    for (const auto& block : s.blocks) {
+        s.sums.push_back(block.reconstruction);
+        s.sums.push_back(block.corr);
     }
-    const std::vector<double>& total = reduce(reducer);
-    terms.rows = total[0];
-    const double per_row = total[0] > 0 ? 1 / total[0] : 0;
-    terms.kl = total[1] * per_row;
-    terms.mmd = total[2];
+}
+
+template <class R>
+void CvaeWorkspace<R>::set_terms(const Cvae<R>& model, const StepSettings& settings,
+                                 const double* sums) {
+    const auto& blocks = model.options_.blocks;
+    terms.rows = sums[0];
+    const double per_row = sums[0] > 0 ? 1 / sums[0] : 0;
+    terms.kl = sums[1] * per_row;
+    terms.mmd = sums[2];
     terms.total = settings.kl_weight * terms.kl + model.options_.mmd_weight * terms.mmd;
     terms.reconstruction.clear();
     terms.corr.clear();
     for (std::size_t b = 0; b < blocks.size(); ++b) {
-        terms.reconstruction.push_back(total[3 + 2 * b] * per_row);
-        terms.corr.push_back(total[4 + 2 * b] * per_row);
+        terms.reconstruction.push_back(sums[3 + 2 * b] * per_row);
+        terms.corr.push_back(sums[4 + 2 * b] * per_row);
         terms.total +=
             blocks[b].weight * terms.reconstruction[b] + blocks[b].corr_weight * terms.corr[b];
     }
     terms.total /= settings.total_divisor;
+}
+
+template <class R>
+void CvaeWorkspace<R>::loss_terms(const Cvae<R>& model, const StepSettings& settings,
+                                  const StepReducer<R>& reducer) {
+    for (auto& s : states) {
+        s.sums.clear();
+        append_losses(s);
+    }
+    set_terms(model, settings, reduce(reducer).data());
 }
 
 template StepReducer<float> local_reducer();

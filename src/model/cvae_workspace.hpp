@@ -48,13 +48,19 @@ class CvaeWorkspace {
     /// MMD over the gathered latents; in training with its gradient.
     void mmd_terms(const Cvae<R>& model, const StepReducer<R>& reducer,
                    const detail::LossScale& scale);
-    void backward(const Cvae<R>& model, const StepReducer<R>& reducer);
+    /// Fills `terms` as well: the losses' sums travel with those of a normaliser.
+    void backward(const Cvae<R>& model, const StepSettings& settings,
+                  const StepReducer<R>& reducer);
     /// The gradient of the whole mini-batch into the model's arena.
     void sum_gradients(Cvae<R>& model, const StepReducer<R>& reducer);
+    /// `terms` from the states' losses.
     void loss_terms(const Cvae<R>& model, const StepSettings& settings,
                     const StepReducer<R>& reducer);
 
   private:
+    static void append_losses(detail::ChunkState<R>& s);
+    /// From the sums of what `append_losses` appended.
+    void set_terms(const Cvae<R>& model, const StepSettings& settings, const double* sums);
     void first_weights(const Cvae<R>& model);
     void small_tensors();
 

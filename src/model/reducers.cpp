@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <memory>
+
+#include "smeta/comm/share_sum.hpp"
 
 namespace smeta::model {
 
@@ -47,7 +50,25 @@ void sum_in_order(const std::vector<std::span<double>>& parts, std::span<double>
         for (std::size_t i = 0; i < total.size(); ++i) total[i] += parts[p][i];
 }
 
+// Copies of the result share its buffers.
+auto gradient_sum(comm::ShareSum<float> sum) {
+    return [sum = std::make_shared<comm::ShareSum<float>>(std::move(sum))](
+               const std::vector<std::span<float>>& parts, std::span<float> total) {
+        (*sum)(parts, total);
+    };
+}
+
 }  // namespace
+
+nn::ArenaPart arena_share(const nn::ParameterLayout& layout, const comm::Comm& comm) {
+    const comm::Range share =
+        comm::share_of(layout.size(), comm.size(), comm.rank(), nn::kNormBlock);
+    return {share.first, share.last};
+}
+
+void gather_arena(const comm::Comm& comm, nn::ParameterArena<float>& arena) {
+    comm::gather_shares<float>(comm, arena.data(), nn::kNormBlock);
+}
 
 StepReducer<float> fixed_tree_reducer(const comm::Comm& comm,
                                       const comm::SpotPartition& partition) {
@@ -60,10 +81,7 @@ StepReducer<float> fixed_tree_reducer(const comm::Comm& comm,
                                       std::span<double> total) {
         comm::lane_tree_sum<double>(comm, partition, parts, total);
     };
-    reducer.sum_gradients = [&comm, &partition](const std::vector<std::span<float>>& parts,
-                                                std::span<float> total) {
-        comm::subtree_sum<float>(comm, partition, parts, total);
-    };
+    reducer.sum_gradients = gradient_sum({comm, partition, nn::kNormBlock});
     reducer.gather = [&comm](const std::vector<LatentPart<float>>& parts,
                              GatheredLatents<float>& all) { gather_latents(comm, parts, all); };
     return reducer;
@@ -75,9 +93,7 @@ StepReducer<float> fast_reducer(const comm::Comm& comm) {
         sum_in_order(parts, total);
         if (comm.size() > 1) comm.allreduce(total);
     };
-    reducer.sum_gradients = [&comm](const std::vector<std::span<float>>&, std::span<float> total) {
-        if (comm.size() > 1) comm.allreduce(total);
-    };
+    reducer.sum_gradients = gradient_sum({comm, nn::kNormBlock});
     reducer.gather = [&comm](const std::vector<LatentPart<float>>& parts,
                              GatheredLatents<float>& all) { gather_latents(comm, parts, all); };
     return reducer;

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "smeta/comm/share_sum.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/core/hash.hpp"
 #include "smeta/core/log.hpp"
@@ -248,7 +249,7 @@ void Trainer::train_step(std::int64_t step) {
         .epoch = static_cast<std::uint64_t>(state_.epoch),
         .kl_weight = kl_weight(weights_.kl, state_.kl_warmup, state_.epoch)};
     const LossTerms& terms = cvae_->train_step(rows, settings, training_.reducer);
-    const double norm = nn::gradient_norm(cvae_->gradient());
+    const double norm = gradient_norm();
     if (!std::isfinite(terms.total) || !std::isfinite(norm))
         stop_on_numbers(rows, step, terms.total, norm);
     const double clip = options_.train.gradient_clip;
@@ -259,9 +260,22 @@ void Trainer::train_step(std::int64_t step) {
     // epsilon feels.
     adam_.update(cvae_->values(), cvae_->gradient(),
                  {.learning_rate = learning_rate_, .weight_decay = options_.train.weight_decay},
-                 clipped / static_cast<double>(options_.train.batch_size));
+                 clipped / static_cast<double>(options_.train.batch_size),
+                 arena_share(adam_.layout(), comm_));
+    {
+        const core::Timings::Scope wait(timings_, "train/wait");
+        gather_arena(comm_, cvae_->values());
+    }
     add_terms(state_.sums, terms);
     state_.sums.grad_norm += norm;
+}
+
+double Trainer::gradient_norm() {
+    norm_sums_.resize(nn::norm_blocks(adam_.layout()));
+    nn::gradient_squares(cvae_->gradient(), arena_share(adam_.layout(), comm_), norm_sums_);
+    const core::Timings::Scope wait(timings_, "train/wait");
+    comm::gather_shares<double>(comm_, norm_sums_, 1);
+    return nn::gradient_norm(norm_sums_);
 }
 
 void Trainer::stop_on_numbers(const std::vector<Chunk>& rows, std::int64_t step, double loss,
@@ -388,6 +402,8 @@ void Trainer::restore(TrainState state) {
 void Trainer::capture() {
     state_.values = copy_of(cvae_->values());
     state_.running = copy_of(cvae_->running());
+    gather_arena(comm_, adam_.first_moment());
+    gather_arena(comm_, adam_.second_moment());
     state_.first_moment = copy_of(adam_.first_moment());
     state_.second_moment = copy_of(adam_.second_moment());
     state_.updates = adam_.steps();

@@ -11,7 +11,7 @@ namespace smeta::nn {
 
 template <class R>
 void AdamW<R>::update(ParameterArena<R>& values, const ParameterArena<R>& gradient,
-                      const AdamWOptions& options, double gradient_scale) {
+                      const AdamWOptions& options, double gradient_scale, const ArenaPart& part) {
     core::check(values.layout().size() == first_.layout().size() &&
                     gradient.layout().size() == first_.layout().size(),
                 "values, gradient and moments share a layout");
@@ -28,11 +28,13 @@ void AdamW<R>::update(ParameterArena<R>& values, const ParameterArena<R>& gradie
     const auto scale = static_cast<R>(gradient_scale);
     for (const TensorSpec& spec : first_.layout().tensors()) {
         if (spec.trained == Trained::No) continue;
-        R* p = values.data().data() + spec.offset;
-        const R* g = gradient.data().data() + spec.offset;
-        R* m = first_.data().data() + spec.offset;
-        R* v = second_.data().data() + spec.offset;
-        const std::int64_t size = spec.size();
+        const std::int64_t first = std::max(spec.offset, part.first);
+        const std::int64_t size = std::min(spec.offset + spec.size(), part.last) - first;
+        if (size <= 0) continue;
+        R* p = values.data().data() + first;
+        const R* g = gradient.data().data() + first;
+        R* m = first_.data().data() + first;
+        R* v = second_.data().data() + first;
 #pragma omp parallel for schedule(static) num_threads(core::threads()) if (size > 16384)
         for (std::int64_t i = 0; i < size; ++i) {
             const R slope = scale * g[i];
@@ -43,36 +45,55 @@ void AdamW<R>::update(ParameterArena<R>& values, const ParameterArena<R>& gradie
     }
 }
 
+namespace {
+
 template <class R>
-double gradient_norm(const ParameterArena<R>& gradient) {
-    // Blocks of fixed size, so that the bits do not depend on the threads.
-    constexpr std::int64_t kBlock = 1 << 16;
+double squares(const R* g, std::int64_t size) {
+    double lanes[16] = {};
+    std::int64_t i = 0;
+    for (; i + 16 <= size; i += 16)
+        for (int k = 0; k < 16; ++k)
+            lanes[k] += static_cast<double>(g[i + k]) * static_cast<double>(g[i + k]);
+    for (int k = 0; i < size; ++i, ++k)
+        lanes[k] += static_cast<double>(g[i]) * static_cast<double>(g[i]);
     double sum = 0;
-    for (const TensorSpec& spec : gradient.layout().tensors()) {
-        if (spec.trained == Trained::No) continue;
-        const R* g = gradient.data().data() + spec.offset;
-        const std::int64_t blocks = (spec.size() + kBlock - 1) / kBlock;
-        std::vector<double> parts(blocks);
-#pragma omp parallel for schedule(static) num_threads(core::threads()) if (blocks > 1)
-        for (std::int64_t b = 0; b < blocks; ++b) {
-            const std::int64_t end = std::min(spec.size(), (b + 1) * kBlock);
-            double lanes[16] = {};
-            std::int64_t i = b * kBlock;
-            for (; i + 16 <= end; i += 16)
-                for (int k = 0; k < 16; ++k)
-                    lanes[k] += static_cast<double>(g[i + k]) * static_cast<double>(g[i + k]);
-            for (int k = 0; i < end; ++i, ++k)
-                lanes[k] += static_cast<double>(g[i]) * static_cast<double>(g[i]);
-            for (const double lane : lanes) parts[b] += lane;
+    for (const double lane : lanes) sum += lane;
+    return sum;
+}
+
+}  // namespace
+
+template <class R>
+void gradient_squares(const ParameterArena<R>& gradient, const ArenaPart& part,
+                      std::span<double> sums) {
+    const ParameterLayout& layout = gradient.layout();
+    core::check(std::ssize(sums) == norm_blocks(layout), "one sum a block");
+    const std::int64_t first_block = part.first / kNormBlock;
+    const std::int64_t last_block =
+        (std::min(part.last, layout.size()) + kNormBlock - 1) / kNormBlock;
+#pragma omp parallel for schedule(static) num_threads(core::threads())
+    for (std::int64_t b = first_block; b < last_block; ++b) {
+        sums[b] = 0;
+        for (const TensorSpec& spec : layout.tensors()) {
+            if (spec.trained == Trained::No) continue;
+            const std::int64_t first = std::max(spec.offset, b * kNormBlock);
+            const std::int64_t last = std::min(spec.offset + spec.size(), (b + 1) * kNormBlock);
+            if (first < last) sums[b] += squares(gradient.data().data() + first, last - first);
         }
-        for (const double part : parts) sum += part;
     }
-    return std::sqrt(sum);
+}
+
+double gradient_norm(std::span<const double> sums) {
+    double total = 0;
+    for (const double sum : sums) total += sum;
+    return std::sqrt(total);
 }
 
 template class AdamW<float>;
 template class AdamW<double>;
-template double gradient_norm<float>(const ParameterArena<float>&);
-template double gradient_norm<double>(const ParameterArena<double>&);
+template void gradient_squares<float>(const ParameterArena<float>&, const ArenaPart&,
+                                      std::span<double>);
+template void gradient_squares<double>(const ParameterArena<double>&, const ArenaPart&,
+                                       std::span<double>);
 
 }  // namespace smeta::nn

@@ -50,12 +50,4 @@ template <Arithmetic T>
 void lane_tree_sum(const Comm& comm, const SpotPartition& partition,
                    std::span<const std::span<T>> buffers, std::span<T> total);
 
-/// The rest of `lane_tree_sum` when the rank has already added up its whole subtrees, each as that
-/// tree does: `buffers` has one span for each of `partition.subtrees_of(comm.rank())`, in order;
-/// all but `total` are overwritten, and `total` may be the first of them. Collective; throws
-/// MpiError.
-template <Arithmetic T>
-void subtree_sum(const Comm& comm, const SpotPartition& partition,
-                 std::span<const std::span<T>> buffers, std::span<T> total);
-
 }  // namespace smeta::comm

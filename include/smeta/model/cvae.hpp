@@ -76,7 +76,8 @@ struct StepReducer {
     /// `parts` has one entry a chunk, in order.
     std::function<void(const std::vector<std::span<double>>& parts, std::span<double> total)> sum;
     /// Gradients are added up group by group while they are computed; `sum_gradients` gets one part
-    /// a group, the first of which is `total` itself.
+    /// a group, the first of which is `total` itself. Afterwards `total` holds the sum in this
+    /// rank's share (reducers.hpp); what the rest holds is not specified.
     Combine combine = Combine::InOrder;
     std::vector<comm::Range> groups;  ///< of chunks; empty: all are one
     std::function<void(const std::vector<std::span<R>>& parts, std::span<R> total)> sum_gradients;

@@ -88,11 +88,14 @@ class Trainer {
     void start_fresh();
     void start_from_run(const atlas::Run::WarmStart& start);
     void restore(TrainState state);
+    /// Collective.
     void capture();
     bool is_finished() const;
     bool model_is_written() const;
     TrainOutcome run_epochs();
     void train_step(std::int64_t step);
+    /// Of the step's gradient, whose shares the ranks hold. Collective.
+    double gradient_norm();
     std::vector<Chunk> chunks(const Feed& feed, std::int64_t step) const;
     EpochSums validate();
     void finish_epoch();
@@ -132,7 +135,8 @@ class Trainer {
     Feed validation_;
     std::vector<std::vector<float>> mean_inputs_;
     std::unique_ptr<Cvae<float>> cvae_;
-    nn::AdamW<float> adam_;
+    nn::AdamW<float> adam_;  ///< of this rank's share of the arena alone (arena_share)
+    std::vector<double> norm_sums_;
     std::optional<CheckpointStore> checkpoints_;
     TrainState state_;
     std::vector<std::int64_t> rows_without_;

@@ -75,7 +75,9 @@ Trained train(const comm::Comm& comm, bool fixed_tree) {
         for (std::int64_t lane = lanes.first; lane < lanes.last; ++lane)
             chunks.push_back(lane_rows(static_cast<int>(lane), step));
         const LossTerms terms = cvae.train_step(chunks, {.seed = 1, .epoch = step}, reducer);
-        adam.update(cvae.values(), cvae.gradient(), {.learning_rate = 1e-2});
+        adam.update(cvae.values(), cvae.gradient(), {.learning_rate = 1e-2}, 1.0,
+                    arena_share(adam.layout(), comm));
+        gather_arena(comm, cvae.values());
         result.losses.push_back(terms.total);
     }
     result.values.assign(cvae.values().data().begin(), cvae.values().data().end());
