@@ -22,7 +22,11 @@ void bind(core::ConfigTable& table, AlignConfig& config) {
              core::ConfigRange{-360, 360})
         .add("align.landmarks", config.landmarks,
              "table with columns sm_x, sm_y, st_x, st_y (and sample, where it is for several) of "
-             "corresponding points: three or more that span an area; they replace the search");
+             "corresponding points: three or more that span an area; they replace the search")
+        .add("align.landmark_error", config.landmark_error,
+             "how far off landmarks may be (standard deviation), in lengths of the tissue (square "
+             "root of its area): smaller for fiducials, larger for points set by eye",
+             core::ConfigRange{1e-4, 1});
 }
 
 void bind(core::ConfigTable& table, ReassignConfig& config) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <optional>
 
 #include <Eigen/LU>
@@ -24,7 +25,9 @@ constexpr double kAmbiguous = 0.2;         // nats a place behind the best
 constexpr double kConfidenceScale = 0.08;  // likewise
 constexpr std::size_t kMostRivals = 4;     // that are bent before they are ranked
 constexpr double kRivalMargin = 0.6;       // nats a place
-constexpr double kLandmarkError = 0.02;    // lengths of the ST tissue; by hand they are no better
+// Prior odds of 2 to 1 for a section that is not mirrored, in units of the score: decides where two
+// orientations fit equally well.
+constexpr double kMirrorPrior = kConfidenceScale * std::numbers::ln2;
 
 /// From normalised frames to those of the points.
 AffineTransform in_units(const detail::Pose& pose, const SectionRaster& sm,
@@ -211,9 +214,11 @@ std::vector<BentPose> bend(const detail::Match& match,
     for (std::size_t p = 0; p < poses.size(); ++p) {
         all[p].affine = poses[p];
         all[p].score = poses[p].score;
-        if (p >= rivals) continue;
-        all[p].bent = detail::register_flow(match, poses[p].pose, {});
-        all[p].score = detail::pose_score(all[p].bent.match);
+        if (p < rivals) {
+            all[p].bent = detail::register_flow(match, poses[p].pose, {});
+            all[p].score = detail::pose_score(all[p].bent.match);
+        }
+        if (poses[p].pose.linear.determinant() < 0) all[p].score -= kMirrorPrior;
     }
     std::stable_sort(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(rivals),
                      [](const auto& a, const auto& b) { return a.score > b.score; });
@@ -245,7 +250,7 @@ Fit fit_sections(const SectionRaster& sm, const SectionRaster& st, const FitOpti
     detail::Match match(sm, st);
     if (options.landmarks.sm.rows() > 0) {
         match.set_landmarks({match.to_sm(options.landmarks.sm), match.to_st(options.landmarks.st)});
-        match.weights.landmarks = 1 / (kLandmarkError * kLandmarkError);
+        match.weights.landmarks = 1 / (options.landmark_error * options.landmark_error);
     }
     std::vector<BentPose> poses = bend(match, refine(match, start_poses(match, options)));
     Fit fit;

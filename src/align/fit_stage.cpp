@@ -95,6 +95,7 @@ FitOptions fit_options(const AlignConfig& config, const std::string& sample) {
     options.mirror = config.mirror;
     options.rotation = config.rotation;
     options.landmarks = read_landmarks(config.landmarks, sample);
+    options.landmark_error = config.landmark_error;
     return options;
 }
 

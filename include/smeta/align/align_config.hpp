@@ -24,6 +24,7 @@ struct AlignConfig {
     Mirror mirror = Mirror::Search;
     std::optional<double> rotation;  ///< degrees
     std::string landmarks;           ///< path of a table; "" = none
+    double landmark_error = 0.05;    ///< lengths of the ST tissue
 };
 
 /// Reassignment of imaging pixels to spots (SpatialMETA: 5 nearest within 1.5 times the smallest

@@ -35,6 +35,7 @@ struct FitOptions {
     std::optional<double> rotation;
     /// Three or more, not on a line; they replace the search and are a term of the fit.
     Landmarks landmarks;
+    double landmark_error = 0.05;  ///< standard deviation of landmarks, lengths of the ST tissue
 };
 
 struct Fit {
