@@ -9,5 +9,8 @@ void add_markers(CommandLine& line);
 void add_correlate(CommandLine& line);
 void add_annotate(CommandLine& line);
 void add_enrich(CommandLine& line);
+void add_region(CommandLine& line);
+void add_trajectory(CommandLine& line);
+void add_communicate(CommandLine& line);
 
 }  // namespace smeta::drivers

@@ -48,6 +48,9 @@ void add_commands(CommandLine& line) {
     add_correlate(line);
     add_annotate(line);
     add_enrich(line);
+    add_region(line);
+    add_trajectory(line);
+    add_communicate(line);
     add_umap(line);
     add_score(line);
     add_network(line);

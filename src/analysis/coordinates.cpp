@@ -10,19 +10,22 @@ namespace smeta::analysis {
 namespace {
 
 std::vector<double> read_positions(const atlas::Run& run, const std::string& sample) {
-    const auto result = run.read_result(sample);
-    const auto found = result.obsm.find("spatial");
-    if (found == result.obsm.end() || found->second.cols() < 2)
-        throw core::FormatError({.file = run.result_file(sample).string(),
-                                 .object = "obsm/spatial",
-                                 .expected = "x and y of every spot",
-                                 .found = "no such element",
-                                 .hint = "run smeta embed again"});
-    const core::MatrixD position = found->second.leftCols(2);
+    const auto position = positions_in(run.read_result(sample), run.result_file(sample).string());
     return {position.data(), position.data() + position.size()};
 }
 
 }  // namespace
+
+core::MatrixD positions_in(const io::AnnData& result, const std::string& file) {
+    const auto found = result.obsm.find("spatial");
+    if (found == result.obsm.end() || found->second.cols() < 2)
+        throw core::FormatError({.file = file,
+                                 .object = "obsm/spatial",
+                                 .expected = "x and y of every spot",
+                                 .found = "no such element",
+                                 .hint = "run smeta embed again"});
+    return found->second.leftCols(2);
+}
 
 core::MatrixD read_coordinates(const comm::Comm& comm, const atlas::Run& run) {
     const auto samples = run.samples();

@@ -5,11 +5,13 @@
 #include <limits>
 #include <map>
 #include <numeric>
-#include <optional>
 #include <string_view>
 
+#include "smeta/analysis/coordinates.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/io/tsv.hpp"
+
+#include "array_positions.hpp"
 
 namespace smeta::analysis {
 namespace {
@@ -29,21 +31,9 @@ SampleColumns read_sample(const atlas::Run& run, const std::string& sample) {
     const auto result = run.read_result(sample);
     const auto file = run.result_file(sample).string();
     SampleColumns columns;
-    const auto found = result.obsm.find("spatial");
-    if (found == result.obsm.end() || found->second.cols() < 2)
-        throw core::FormatError({.file = file,
-                                 .object = "obsm/spatial",
-                                 .expected = "x and y of every spot",
-                                 .found = "no such element",
-                                 .hint = "run smeta embed again"});
-    const core::MatrixD position = found->second.leftCols(2);
+    const core::MatrixD position = positions_in(result, file);
     columns.position.assign(position.data(), position.data() + position.size());
-    if (result.obs.find("array_row") != nullptr && result.obs.find("array_col") != nullptr) {
-        const auto row = result.obs.as_number("array_row", file);
-        const auto column = result.obs.as_number("array_col", file);
-        for (std::size_t i = 0; i < row.size(); ++i)
-            columns.array.insert(columns.array.end(), {row[i], column[i]});
-    }
+    columns.array = detail::array_columns(result.obs, file);
     for (const auto& [name, values] : result.obs.columns) {
         if (!name.starts_with(kContribution)) continue;
         columns.modalities.append(name.substr(kContribution.size())).push_back('\0');
@@ -51,18 +41,6 @@ SampleColumns read_sample(const atlas::Run& run, const std::string& sample) {
         columns.contributions.insert(columns.contributions.end(), numbers.begin(), numbers.end());
     }
     return columns;
-}
-
-std::optional<spatial::ArrayPositions> array_of(const std::vector<double>& array) {
-    const bool whole = !array.empty() && std::all_of(array.begin(), array.end(),
-                                                     [](double v) { return v == std::floor(v); });
-    if (!whole) return std::nullopt;
-    spatial::ArrayPositions positions;
-    for (std::size_t i = 0; i < array.size(); i += 2) {
-        positions.row.push_back(static_cast<std::int64_t>(array[i]));
-        positions.column.push_back(static_cast<std::int64_t>(array[i + 1]));
-    }
-    return positions;
 }
 
 /// Linear interpolation between order statistics.
@@ -153,7 +131,8 @@ class NetworkBuilder {
                                                                static_cast<Eigen::Index>(rows), 2);
             const auto codes = network_.clusters.codes.begin() + static_cast<std::ptrdiff_t>(first);
             section.clusters.assign(codes, codes + static_cast<std::ptrdiff_t>(rows));
-            section.graph = spatial::spatial_graph(section.position, array_of(columns[s].array));
+            section.graph =
+                spatial::spatial_graph(section.position, detail::array_positions(columns[s].array));
             collect(section, columns[s], names.size() > 1, values);
             sections_.push_back(std::move(section));
             first += rows;

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "smeta/report/section_figure.hpp"
+
 #include "figures.hpp"
 #include "map_painter.hpp"
 
@@ -55,6 +57,8 @@ struct MapFigure {
     std::string title;
     std::string description;
     std::function<Colour(const SampleMap&, std::int64_t)> colour;
+    /// Draws over the section of one position in the list of samples; may be empty.
+    std::function<void(Svg&, std::size_t, const MapPainter&, const Box&)> overlay = {};
 };
 
 /// Draws the maps of `samples` and leaves `legend_height` below them.
@@ -73,6 +77,7 @@ Svg draw_maps(const MapFigure& figure, const std::vector<const SampleMap*>& samp
         painters[i]->draw(
             svg, box, [&](std::int64_t spot) { return figure.colour(*samples[i], spot); },
             ScaleBar::Drawn);
+        if (figure.overlay) figure.overlay(svg, i, *painters[i], box);
     }
     return svg;
 }
@@ -105,6 +110,26 @@ double cluster_legend(Svg* svg, double y, std::int32_t clusters) {
     }
     if (svg != nullptr) svg->text(0, y + 10, "Cluster", {.weight = Weight::Bold});
     return kLegendRow * ((clusters + per_row - 1) / per_row);
+}
+
+/// Names in rows of the page's width; the height. Draws nothing without `svg`.
+double names_legend(Svg* svg, double top, const std::vector<LegendEntry>& entries) {
+    constexpr double kCharacter = 6.4;
+    double x = 0;
+    double y = top;
+    for (const auto& entry : entries) {
+        const double width = 34 + kCharacter * static_cast<double>(entry.name.size());
+        if (x > 0 && x + width > kPageWidth) {
+            x = 0;
+            y += kLegendRow;
+        }
+        if (svg != nullptr) {
+            svg->rectangle(x, y, 12, 12, to_hex(cluster_colour(entry.colour)));
+            svg->text(x + 17, y + 10, entry.name);
+        }
+        x += width;
+    }
+    return y - top + kLegendRow;
 }
 
 /// A horizontal colour bar with ticks; `colour` maps 0 ... 1.
@@ -218,6 +243,30 @@ std::vector<Figure> contribution_figures(const ReportData& data) {
                           "the same. The range covers 99 % of the spots."});
     }
     return result;
+}
+
+std::string section_figure_svg(const SectionFigure& figure) {
+    std::vector<const SampleMap*> samples;
+    for (const auto& panel : figure.panels) samples.push_back(&panel.map);
+    const auto overlay = [&](Svg& svg, std::size_t index, const MapPainter& painter,
+                             const Box& box) {
+        for (const auto& line : figure.panels[index].lines) {
+            std::vector<Point> points;
+            for (Eigen::Index v = 0; v < line.rows(); ++v)
+                points.push_back(painter.at(box, line(v, 0), line(v, 1)));
+            svg.polyline(points, "#ffffff", 4);
+            svg.polyline(points, "ink", 1.6);
+        }
+    };
+    const MapFigure maps{
+        figure.id, figure.title,
+        fmt::format("{} tissue sections, every spot in the colour of its group.", samples.size()),
+        [](const SampleMap& map, std::int64_t i) { return cluster_colour(map.cluster[i]); },
+        overlay};
+    const double legend = names_legend(nullptr, 0, figure.legend);
+    Svg svg = draw_maps(maps, samples, legend);
+    names_legend(&svg, svg.height() - legend, figure.legend);
+    return svg.file();
 }
 
 std::vector<Figure> feature_figures(const ReportData& data) {

@@ -82,27 +82,6 @@ void describe_frame(SampleMap& map, const atlas::JointReader& joint) {
     }
 }
 
-SampleMap read_map(const atlas::Run& run, const atlas::InputSample& sample) {
-    SampleMap map;
-    map.name = sample.name;
-    map.cohort = sample.cohort;
-    if (!run.has_result(sample.name)) return map;
-    const auto result = run.read_result(sample.name);
-    const auto position = result.obsm.find("spatial");
-    if (position == result.obsm.end() || position->second.cols() < 2) return map;
-    for (Eigen::Index r = 0; r < position->second.rows(); ++r) {
-        map.x.push_back(position->second(r, 0));
-        map.y.push_back(position->second(r, 1));
-    }
-    map.cluster = clusters_in(result.obs);
-    for (const auto& [name, values] : result.obs.columns)
-        if (name.starts_with(kContribution))
-            map.contribution[name.substr(kContribution.size())] =
-                result.obs.as_number(name, run.result_file(sample.name).string());
-    describe_frame(map, run.open_joint(sample.name));
-    return map;
-}
-
 SampleSummary summarise_sample(const atlas::ShardedAtlas& atlas, const atlas::Run& run,
                                const atlas::FeatureSet& features, std::size_t index) {
     const auto& input = run.inputs().samples[index];
@@ -241,6 +220,27 @@ void add_notes(ReportData& data, const atlas::Run& run) {
 
 }  // namespace
 
+SampleMap read_sample_map(const atlas::Run& run, const std::string& sample) {
+    SampleMap map;
+    map.name = sample;
+    map.cohort = run.sample(sample).cohort;
+    if (!run.has_result(sample)) return map;
+    const auto result = run.read_result(sample);
+    const auto position = result.obsm.find("spatial");
+    if (position == result.obsm.end() || position->second.cols() < 2) return map;
+    for (Eigen::Index r = 0; r < position->second.rows(); ++r) {
+        map.x.push_back(position->second(r, 0));
+        map.y.push_back(position->second(r, 1));
+    }
+    map.cluster = clusters_in(result.obs);
+    for (const auto& [name, values] : result.obs.columns)
+        if (name.starts_with(kContribution))
+            map.contribution[name.substr(kContribution.size())] =
+                result.obs.as_number(name, run.result_file(sample).string());
+    describe_frame(map, run.open_joint(sample));
+    return map;
+}
+
 ReportData gather(const atlas::ShardedAtlas& atlas, const atlas::Run& run,
                   const GatherOptions& options) {
     ReportData data;
@@ -254,7 +254,7 @@ ReportData gather(const atlas::ShardedAtlas& atlas, const atlas::Run& run,
             {modality.name, static_cast<std::int64_t>(modality.names().size())});
     for (std::size_t s = 0; s < run.inputs().samples.size(); ++s) {
         data.samples.push_back(summarise_sample(atlas, run, features, s));
-        data.maps.push_back(read_map(run, run.inputs().samples[s]));
+        data.maps.push_back(read_sample_map(run, run.inputs().samples[s].name));
     }
     if (fs::exists(run.metrics_file()))
         data.metrics = parse_metrics(io::read_text_file(run.metrics_file().string()),

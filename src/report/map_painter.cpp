@@ -61,11 +61,22 @@ double MapPainter::aspect() const {
     return height_ / width_;
 }
 
+Box MapPainter::placed_in(const Box& box) const {
+    const double scale = std::min(box.width / width_, box.height / height_);
+    return {box.x + (box.width - width_ * scale) / 2, box.y + (box.height - height_ * scale) / 2,
+            width_ * scale, height_ * scale};
+}
+
+Point MapPainter::at(const Box& box, double x, double y) const {
+    const Box place = placed_in(box);
+    const double scale = place.width / width_;
+    return {place.x + (x - left_) * scale, place.y + (y - top_) * scale};
+}
+
 void MapPainter::draw(Svg& svg, const Box& box, const std::function<Colour(std::int64_t)>& colour,
                       ScaleBar scale_bar) const {
     const double scale = std::min(box.width / width_, box.height / height_);
-    const Box place{box.x + (box.width - width_ * scale) / 2,
-                    box.y + (box.height - height_ * scale) / 2, width_ * scale, height_ * scale};
+    const Box place = placed_in(box);
     if (map_.histology) draw_histology(svg, place);
     const double pixels = scale * kPixelsPerUnit;
     Raster raster(static_cast<std::int64_t>(std::ceil(width_ * pixels)),

@@ -31,7 +31,12 @@ class MapPainter {
     void draw(Svg& svg, const Box& box, const std::function<Colour(std::int64_t)>& colour,
               ScaleBar scale_bar) const;
 
+    /// Where `draw` puts a place of the section, coordinate units.
+    Point at(const Box& box, double x, double y) const;
+
   private:
+    /// Where the section lies in the box.
+    Box placed_in(const Box& box) const;
     void draw_histology(Svg& svg, const Box& place) const;
     void draw_scale_bar(Svg& svg, const Box& place) const;
 

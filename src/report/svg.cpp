@@ -27,6 +27,13 @@ std::string paint(std::string_view attribute, std::string_view colour) {
     return is_themed(colour) ? fmt::format("{} class=\"{}-{}\"", value, attribute, colour) : value;
 }
 
+std::string point_list(const std::vector<Point>& points) {
+    std::string list;
+    for (const auto& p : points) list += fmt::format("{:.2f},{:.2f} ", p.x, p.y);
+    if (!list.empty()) list.pop_back();
+    return list;
+}
+
 /// Length of the UTF-8 sequence at `at`, or 0 when it is broken.
 std::size_t utf8_length(std::string_view text, std::size_t at) {
     const auto lead = static_cast<unsigned char>(text[at]);
@@ -124,15 +131,16 @@ void Svg::rectangle(double x, double y, double width, double height, std::string
 
 void Svg::polyline(const std::vector<Point>& points, std::string_view colour, double width,
                    std::string_view dash) {
-    std::string list;
-    for (const auto& p : points) list += fmt::format("{:.2f},{:.2f} ", p.x, p.y);
-    if (!list.empty()) list.pop_back();
     const std::string dashes =
         dash.empty() ? std::string() : fmt::format(" stroke-dasharray=\"{}\"", dash);
     body_ += fmt::format(
         "<polyline points=\"{}\" fill=\"none\" stroke-width=\"{:g}\" "
         "stroke-linejoin=\"round\"{}{}/>\n",
-        list, width, dashes, paint("stroke", colour));
+        point_list(points), width, dashes, paint("stroke", colour));
+}
+
+void Svg::polygon(const std::vector<Point>& points, std::string_view fill) {
+    body_ += fmt::format("<polygon points=\"{}\"{}/>\n", point_list(points), paint("fill", fill));
 }
 
 void Svg::circle(Point centre, double radius, std::string_view fill) {

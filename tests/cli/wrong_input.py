@@ -12,7 +12,7 @@ ATLAS = "the worker's atlas"
 WORKERS = 4  # a launcher mostly waits
 SIZE = ["--samples", 2, "--spots", 40, "--genes", 50, "--metabolites", 20, "--domains", 3, "--seed", 7]
 COMMANDS = ["run", "simulate", "ingest", "qc", "align", "reassign", "select", "train", "embed", "neighbors", "cluster",
-            "markers", "correlate", "annotate", "enrich", "report", "export", "atlas info", "atlas list", "atlas verify", "atlas remove", "config"]
+            "markers", "correlate", "annotate", "enrich", "region", "trajectory", "communicate", "report", "export", "atlas info", "atlas list", "atlas verify", "atlas remove", "config"]
 
 
 class Worker:

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <string>
+
 #include "smeta/atlas/run.hpp"
 #include "smeta/comm/comm.hpp"
 #include "smeta/core/matrix.hpp"
+#include "smeta/io/annotated.hpp"
 
 namespace smeta::analysis {
 
@@ -10,5 +13,8 @@ namespace smeta::analysis {
 /// samples bytewise, then row. Samples are read by the ranks in turn, every rank gets all.
 /// Collective; FormatError when absent.
 core::MatrixD read_coordinates(const comm::Comm& comm, const atlas::Run& run);
+
+/// x and y of the spots of one sample's results; FormatError naming `file` when absent. Local.
+core::MatrixD positions_in(const io::AnnData& result, const std::string& file);
 
 }  // namespace smeta::analysis

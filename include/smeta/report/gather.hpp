@@ -20,6 +20,10 @@ struct GatherOptions {
 ReportData gather(const atlas::ShardedAtlas& atlas, const atlas::Run& run,
                   const GatherOptions& options);
 
+/// Coordinates, unit, tissue image, clusters and contributions of one sample, without features;
+/// without spots where it has no results. Local; throws as gather.
+SampleMap read_sample_map(const atlas::Run& run, const std::string& sample);
+
 /// Lines of metrics.jsonl and of history.jsonl (see docs/atlas_format.md); FormatError naming
 /// `file` and the line.
 std::vector<EpochMetrics> parse_metrics(const std::string& text, const std::string& file);
