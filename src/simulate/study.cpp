@@ -1,5 +1,6 @@
 #include "smeta/simulate/study.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -37,6 +38,13 @@ std::string transform_text(const Affine& map) {
                        map.ty);
 }
 
+/// Sections in one frame need no fit, and those of few spots look alike both ways up.
+bool fit_is_wanted(const StudyOptions& options, const std::vector<SampleSpec>& samples) {
+    constexpr std::int64_t kFewest = 300;
+    return options.layout == Layout::Adjacent &&
+           std::ranges::all_of(samples, [](const auto& s) { return s.spots >= kFewest; });
+}
+
 }  // namespace
 
 std::string study_toml(const StudyOptions& options) {
@@ -45,7 +53,11 @@ std::string study_toml(const StudyOptions& options) {
         "truth/.\n"
         "atlas = \"atlas\"\nrun = \"main\"\n",
         options.genes, options.metabolites, options.domains, options.seed);
-    for (const auto& sample : plan_samples(options)) {
+    const std::vector<SampleSpec> samples = plan_samples(options);
+    if (fit_is_wanted(options, samples))
+        text +=
+            "\n[align]\nmethod = \"fit\"  # \"given\": the true transforms of the samples below\n";
+    for (const auto& sample : samples) {
         const Anatomy anatomy(options, sample);
         text += fmt::format(
             "\n[[sample]]\nname = \"{0}\"\ncohort = \"{1}\"\nst = \"{0}/visium\"\nsm = [{2}]\n"

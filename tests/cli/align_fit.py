@@ -59,6 +59,32 @@ def body(smeta, folder):
     expect_error(smeta, ["landmark 1", "unit"], "align", "--atlas", atlas, *fit, "--set", f"align.landmarks={marks}", np=2)
     expect_error(smeta, ["align.candidates"], "align", "--atlas", atlas, *fit, "--set", "align.candidates=0")
     refuse_no_sections(smeta, folder)
+    notice_what_does_not_belong_together(smeta, folder)
+
+
+def notice_what_does_not_belong_together(smeta, folder):
+    """No pixel left by quality control and no overlap are errors; units that cannot both be right are told."""
+    study = folder / "small"
+    smeta.run("simulate", "--out", study, "--samples", 1, "--spots", 100, "--genes", 60, "--metabolites", 25)
+    fit = ["--set", "align.method=fit"]
+    atlas = folder / "empty"
+    smeta.run("ingest", "--study", study / "study.toml", "--atlas", atlas)
+    smeta.run("qc", "--atlas", atlas, "--set", "qc.sm_min_total=1e30")
+    expect_error(smeta, ["'S1', modality sm", "0 points"], "align", "--atlas", atlas, *fit)
+
+    scales = study / "S1/visium/spatial/scalefactors_json.json"
+    factors = json.loads(scales.read_text())
+    scales.write_text(json.dumps({k: 3 * v if "diameter" in k else v for k, v in factors.items()}))
+    text = (study / "study.toml").read_text()
+    far = "\n".join("align.transform = [[1, 0], [0, 1], [1e7, 0]]" if line.startswith("align.transform") else line for line in text.splitlines())
+    (study / "far.toml").write_text(far)
+    atlas = folder / "far"
+    smeta.run("ingest", "--study", study / "far.toml", "--atlas", atlas)
+    smeta.run("qc", "--atlas", atlas)
+    smeta.run("align", "--atlas", atlas)
+    expect_error(smeta, ["'S1'", "no spot has an imaging pixel", "align.transform"], "reassign", "--atlas", atlas)
+    _, log = smeta.run("align", "--atlas", atlas, *fit)
+    check("0.33" in log and "one of the units may be wrong" in log, log)
 
 
 def refuse_no_sections(smeta, folder):

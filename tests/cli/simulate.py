@@ -49,7 +49,18 @@ def check_layout(study):
         check(seen <= listed and len(seen) > 0.9 * len(listed), f"{polarity}: {len(seen)} of {len(listed)} pixels")
 
 
+def check_alignment(smeta, folder):
+    """Adjacent sections with enough spots are fitted by default; the true transforms are there for those who ask."""
+    for spots, layout, fitted in ((300, "adjacent", True), (299, "adjacent", False), (300, "same", False)):
+        out = folder / f"{layout}{spots}"
+        smeta.run("simulate", "--out", out, "--samples", 1, "--spots", spots, "--genes", 60, "--metabolites", 25, "--layout", layout)
+        text = (out / "study.toml").read_text()
+        check(('[align]\nmethod = "fit"' in text) == fitted, f"{spots} spots, {layout}: {text}")
+        check("align.transform = [[" in text, text)
+
+
 def body(smeta, folder):
+    check_alignment(smeta, folder)
     smeta.run("simulate", "--out", folder / "one", *SIZE)
     check_layout(folder / "one")
     reference = digests(folder / "one", ["**/*.*"])
