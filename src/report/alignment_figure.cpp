@@ -14,6 +14,7 @@
 #include "smeta/io/atomic_file.hpp"
 
 #include "colour.hpp"
+#include "figures.hpp"
 #include "svg.hpp"
 
 namespace smeta::report {
@@ -176,9 +177,11 @@ class Panels {
                 corner.y + std::clamp(scale_ * (y - top_), 0.0, kPanel)};
     }
     void lines(const core::MatrixD& all, Point corner, std::string_view colour) {
+        std::vector<Point> ends;
         for (Eigen::Index r = 0; r < all.rows(); ++r)
-            svg_.line(on_panel(corner, all(r, 0), all(r, 1)),
-                      on_panel(corner, all(r, 2), all(r, 3)), colour, 1.2);
+            for (const int end : {0, 2})
+                ends.push_back(on_panel(corner, all(r, end), all(r, end + 1)));
+        svg_.segments(ends, colour, 1.2);
     }
 
     Svg& svg_;
@@ -191,11 +194,11 @@ class Panels {
 
 }  // namespace
 
-bool write_alignment_figure(const std::filesystem::path& stage_file, const std::string& sample,
-                            const std::filesystem::path& out) {
+std::optional<Figure> alignment_figure(const std::filesystem::path& stage_file,
+                                       const std::string& sample) {
     const std::optional<AlignmentDrawing> drawing = read(stage_file);
-    if (!drawing) return false;
-    Svg svg("alignment", kGap + kColumns * (kPanel + kGap), 100, "Alignment of " + sample,
+    if (!drawing) return std::nullopt;
+    Svg svg("alignment_" + sample, kGap + kColumns * (kPanel + kGap), 100, "Alignment of " + sample,
             "Outlines of the spots' section and of the imaging section laid on it");
     svg.text(kGap, 20, sample + (drawing->ambiguous ? ": ambiguous" : ""), {.size = 14});
     svg.text(kGap, 36, "spots", {.colour = kStColour});
@@ -212,7 +215,19 @@ bool write_alignment_figure(const std::filesystem::path& stage_file, const std::
                                 one.overlap));
     }
     svg.set_height(panels.height());
-    io::write_atomically(out.string(), svg.file());
+    return Figure{
+        std::move(svg),
+        fmt::format("{}: outlines of the spots' and of the imaging section before and "
+                    "after the fit, how far bending moves the tissue, where the content "
+                    "of both agrees, and the poses that were compared, best first{}.",
+                    sample, drawing->ambiguous ? "; another orientation fits about as well" : "")};
+}
+
+bool write_alignment_figure(const std::filesystem::path& stage_file, const std::string& sample,
+                            const std::filesystem::path& out) {
+    const std::optional<Figure> figure = alignment_figure(stage_file, sample);
+    if (!figure) return false;
+    io::write_atomically(out.string(), figure->svg.file());
     return true;
 }
 

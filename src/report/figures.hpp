@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,6 +23,9 @@ struct Figure {
 
 /// The loss and its terms over the epochs; nothing without metrics.
 std::optional<Figure> loss_figure(const ReportData& data);
+/// Of one fitted section (alignment_figure.hpp); nothing when its transform was given.
+std::optional<Figure> alignment_figure(const std::filesystem::path& stage_file,
+                                       const std::string& sample);
 /// Sections coloured by cluster; empty when no sample is clustered.
 std::vector<Figure> cluster_figures(const ReportData& data);
 /// Sections coloured by modality contribution; empty with one modality.

@@ -97,6 +97,8 @@ SampleSummary summarise_sample(const atlas::ShardedAtlas& atlas, const atlas::Ru
     std::optional<io::MuData> qc;
     if (atlas.manifest().find(input.name, atlas::kQc) != nullptr)
         qc = io::read_h5mu(atlas.stage_file(input.name, atlas::kQc).string());
+    if (atlas.manifest().find(input.name, atlas::kAlign) != nullptr)
+        summary.alignment_file = atlas.stage_file(input.name, atlas::kAlign).string();
     for (const auto& [name, shape] : input.modalities) {
         ModalitySummary modality;
         modality.name = name;

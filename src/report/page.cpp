@@ -89,6 +89,7 @@ class Page {
         training();
         maps("clusters", "Clusters in space",
              "The samples are not clustered: run <code>smeta cluster</code>.");
+        if (has("alignment")) maps("alignment", "How the imaging sections lie on the spots", "");
         maps("contribution", "Modality contribution",
              "There is one modality, or no contribution in the results.");
         maps("mixing", "Batch mixing", "There is one sample, or the run is not clustered yet.");
@@ -122,6 +123,11 @@ class Page {
         }
         if (!files.empty()) body_ += "<p>More samples, as files:" + files + "</p>\n";
         return found;
+    }
+
+    bool has(const std::string& name) const {
+        return std::any_of(figures_.begin(), figures_.end(),
+                           [&](const auto& placed) { return placed.section == name; });
     }
 
     void maps(const std::string& name, const std::string& title, const std::string& absent) {
@@ -189,6 +195,20 @@ class Page {
 
 }  // namespace
 
+namespace {
+
+std::vector<Figure> alignment_figures(const ReportData& data) {
+    std::vector<Figure> figures;
+    for (const auto& sample : data.samples) {
+        if (sample.alignment_file.empty() || figures.size() == kMapsPerFigure) continue;
+        if (auto figure = alignment_figure(sample.alignment_file, sample.name))
+            figures.push_back(std::move(*figure));
+    }
+    return figures;
+}
+
+}  // namespace
+
 std::vector<PlacedFigure> all_figures(const ReportData& data) {
     std::vector<PlacedFigure> result;
     const auto add_one = [&](std::optional<Figure> figure, const char* section) {
@@ -200,6 +220,7 @@ std::vector<PlacedFigure> all_figures(const ReportData& data) {
     };
     constexpr std::size_t kFeatureFigures = 3;
     add_one(loss_figure(data), "training");
+    add_all(alignment_figures(data), "alignment", 1);
     add_all(cluster_figures(data), "clusters", 1);
     add_one(composition_figure(data), "clusters");
     add_all(contribution_figures(data), "contribution", 1);

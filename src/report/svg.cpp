@@ -120,6 +120,14 @@ void Svg::line(Point from, Point to, std::string_view colour, double width) {
         from.x, from.y, to.x, to.y, width, paint("stroke", colour));
 }
 
+void Svg::segments(const std::vector<Point>& ends, std::string_view colour, double width) {
+    body_ += fmt::format("<path stroke-width=\"{:g}\"{} d=\"", width, paint("stroke", colour));
+    for (std::size_t i = 0; i + 1 < ends.size(); i += 2)
+        body_ += fmt::format("M{:.1f} {:.1f}L{:.1f} {:.1f}", ends[i].x, ends[i].y, ends[i + 1].x,
+                             ends[i + 1].y);
+    body_ += "\"/>\n";
+}
+
 void Svg::rectangle(double x, double y, double width, double height, std::string_view fill,
                     std::string_view tooltip) {
     const std::string shape =

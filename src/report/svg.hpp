@@ -46,6 +46,8 @@ class Svg {
                    std::string_view tooltip = {});
     void polyline(const std::vector<Point>& points, std::string_view colour, double width = 1.5,
                   std::string_view dash = {});
+    /// Lines of one colour, from each even point to the one after it, as one element.
+    void segments(const std::vector<Point>& ends, std::string_view colour, double width);
     void polygon(const std::vector<Point>& points, std::string_view fill);
     void circle(Point centre, double radius, std::string_view fill);
     void image(double x, double y, double width, double height, const io::Image& pixels,

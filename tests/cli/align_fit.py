@@ -58,6 +58,12 @@ def body(smeta, folder):
     marks.write_text(header + "".join(f"{r[0]}\t{r[1]}\t{1e7 + k}\t{r[4]}\n" for k, r in enumerate(truth[::50])))
     expect_error(smeta, ["landmark 1", "unit"], "align", "--atlas", atlas, *fit, "--set", f"align.landmarks={marks}", np=2)
     expect_error(smeta, ["align.candidates"], "align", "--atlas", atlas, *fit, "--set", "align.candidates=0")
+    smeta.run("run", study / "study.toml", "--set", "train.epochs=1")
+    results = atlas / "runs/main"
+    page = (results / "report.html").read_text()
+    check("How the imaging sections lie on the spots" in page and "alignment_S2.svg" in page, "no alignment in the report")
+    check("pose 1: confidence" in (results / "figures/alignment_S2.svg").read_text(), "no poses in the report's figure")
+
     refuse_no_sections(smeta, folder)
     notice_what_does_not_belong_together(smeta, folder)
 

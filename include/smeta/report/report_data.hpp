@@ -66,6 +66,7 @@ struct SampleSummary {
     std::vector<ModalitySummary> modalities;
     std::vector<std::string> files;      ///< joint files, relative to the atlas
     std::vector<std::string> checksums;  ///< XXH3-128 of each
+    std::string alignment_file;          ///< in stages/align; empty where there is none
 };
 
 /// How well samples are mixed in one embedding; each number from 0 (apart) to 1 (mixed), absent

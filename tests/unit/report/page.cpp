@@ -68,7 +68,8 @@ ReportData example(int samples, int largest_side = 40) {
              data.maps.back().spots(),
              {{"sm", 4000, 3900, 310, 300}, {"st", std::nullopt, std::nullopt, 2100, 1990}},
              {"joint/x.h5mu"},
-             {"00112233445566778899aabbccddeeff"}});
+             {"00112233445566778899aabbccddeeff"},
+             ""});
     }
     for (int e = 1; e <= 64; ++e) {
         const double fall = std::exp(-e / 12.0);
