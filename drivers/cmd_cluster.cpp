@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "smeta/analysis/cluster.hpp"
+#include "smeta/analysis/subcluster.hpp"
 #include "smeta/analysis/umap.hpp"
 #include "smeta/core/log.hpp"
 #include "smeta/model/embed.hpp"
@@ -41,11 +42,33 @@ int run_neighbors(Context& context, const RunOptions& options) {
     return 0;
 }
 
-int run_cluster(Context& context, const RunOptions& options) {
-    const atlas::Run run = open_run(context, options);
-    if (!context.options.dry_run) return cluster_run(context, run);
-    print(context, plan(run, context.settings.cluster));
+struct ClusterCommand {
+    RunOptions run;
+    analysis::SubclusterRequest sub;
+};
+
+int divide_cluster(Context& context, const atlas::Run& run,
+                   const analysis::SubclusterRequest& request) {
+    model::require_results(context.comm, run);
+    const auto count =
+        analysis::run_subcluster(context.comm, run, context.settings.cluster, request);
+    core::log_info("cluster {} of run '{}' divided into {} at resolution {}: obs column '{}'",
+                   request.within, run.name(), count, context.settings.cluster.resolution,
+                   request.column);
+    record_history(context, run, "cluster");
     return 0;
+}
+
+int run_cluster(Context& context, const ClusterCommand& command) {
+    const atlas::Run run = open_run(context, command.run);
+    if (context.options.dry_run) {
+        print(context, plan(run, context.settings.cluster));
+        return 0;
+    }
+    if (command.sub.within.empty()) return cluster_run(context, run);
+    auto request = command.sub;
+    request.seed = context.settings.seed;
+    return divide_cluster(context, run, request);
 }
 
 int run_umap(Context& context, const RunOptions& options) {
@@ -84,11 +107,14 @@ void add_neighbors(CommandLine& line) {
 }
 
 void add_cluster(CommandLine& line) {
-    auto options = std::make_shared<RunOptions>();
-    add_run_options(
-        line.add("cluster", "Leiden clusters of the neighbour graph",
-                 [options](Context& context) { return run_cluster(context, *options); }),
-        *options);
+    auto command = std::make_shared<ClusterCommand>();
+    auto& app = line.add("cluster", "Leiden clusters of the neighbour graph",
+                         [command](Context& context) { return run_cluster(context, *command); });
+    add_run_options(app, command->run);
+    app.add_option("--within", command->sub.within,
+                   "divide this cluster alone, at cluster.resolution");
+    app.add_option("--column", command->sub.column, "obs column of the clusters so divided")
+        ->capture_default_str();
 }
 
 void add_umap(CommandLine& line) {

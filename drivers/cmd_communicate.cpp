@@ -39,7 +39,7 @@ struct CommunicateCommand {
     std::string name = "communication";
 };
 
-constexpr std::size_t kColumns = 30;  // pairs of groups in the dot plot
+constexpr std::size_t kColumns = 24;  // pairs of groups in the dot plot
 
 /// What may tell the m/z of the metabolites. Collective.
 analysis::MetaboliteKeys metabolite_keys(const Context& context, const atlas::Run& run,

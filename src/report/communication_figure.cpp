@@ -17,7 +17,8 @@ constexpr double kTop = 64;
 constexpr double kRadius = 130;
 constexpr double kNode = 15;
 constexpr double kWidest = 9;
-constexpr int kSteps = 24;  // of a curve
+constexpr double kSmallest = 0.2;  // share of the strongest that is still drawn
+constexpr int kSteps = 24;         // of a curve
 
 /// One circle of groups within a square of the figure.
 class CirclePainter {
@@ -31,7 +32,8 @@ class CirclePainter {
                   {.size = 12, .anchor = Anchor::Middle, .weight = Weight::Bold});
         for (std::size_t a = 0; a < count; ++a)
             for (std::size_t b = 0; b < count; ++b)
-                if (const double strength = circle_.strength.at(a, b); strength > 0) {
+                if (const double strength = circle_.strength.at(a, b);
+                    strength >= kSmallest * most_) {
                     const double width = std::max(0.7, kWidest * strength / most_);
                     if (a == b)
                         draw_loop(a, width);
@@ -144,7 +146,9 @@ std::string communication_svg(const std::string& id, const std::string& title,
         left += kSize;
     }
     svg.text(8, kTop + kSize + 16,
-             fmt::format("Arrows: {}, in the sender's colour; loops: inside a group.", unit),
+             fmt::format("Arrows: {}, from a fifth of the widest on, in the sender's colour; "
+                         "loops: inside a group.",
+                         unit),
              {.colour = "muted"});
     return svg.file();
 }

@@ -185,6 +185,20 @@ def check_communicate(smeta, folder, atlas, run):
             ["GB a rank", "--mem"])
 
 
+def check_subclusters(smeta, atlas, run):
+    divide = ["cluster", *atlas, "--within", "0", "--set", "cluster.resolution=1.5"]
+    smeta.run(*divide)
+    first = digests(run, ["results/*.h5ad"])
+    smeta.run(*divide, np=2)
+    check(digests(run, ["results/*.h5ad"]) == first, "other bytes on 2 ranks")
+    smeta.run("markers", *atlas, "--groupby", "subcluster", "--name", "parts")
+    groups = {row["group"] for row in rows_of(run / "tables/parts.tsv")}
+    check("0,0" in groups and "0" not in groups and "1" in groups, groups)
+    refused(smeta, [*divide[:4], "99"], ["no cluster '99'", "there are: 0, 1"])
+    refused(smeta, [*divide, "--column", "cluster"], ["column 'cluster' that is not of subclusters", "--column"])
+    smeta.run("atlas", "verify", *atlas)
+
+
 def body(smeta, folder):
     smeta.run("simulate", "--out", folder / "study", *SIZE)
     smeta.run("run", folder / "study/study.toml", "--atlas", folder / "atlas", "--set", "train.epochs=2")
@@ -193,6 +207,7 @@ def body(smeta, folder):
     check_wrong_regions(smeta, folder, atlas)
     check_trajectory(smeta, folder, atlas, folder / "atlas/runs/main")
     check_communicate(smeta, folder, atlas, folder / "atlas/runs/main")
+    check_subclusters(smeta, atlas, folder / "atlas/runs/main")
 
 
 main(body)

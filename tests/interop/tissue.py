@@ -7,6 +7,8 @@ import sys
 import tempfile
 
 import anndata
+import igraph
+import leidenalg
 import numpy as np
 import pandas as pd
 import scipy.sparse
@@ -233,6 +235,24 @@ def check_communicate(folder, atlas, data):
     assert (table["contact_p_value"] < 0.01).any() and (table["p_value"] < 0.01).any()
 
 
+def check_subclusters(atlas):
+    smeta("cluster", "--atlas", atlas, "--set", "cluster.resolution=0.3")
+    smeta("cluster", "--atlas", atlas, "--within", "0", "--set", "cluster.resolution=1", np_=2)
+    parts = [anndata.read_h5ad(atlas / f"runs/main/results/{name}.h5ad").obs for name in ("one", "two")]
+    labels = np.concatenate([part["subcluster"].astype(str) for part in parts])
+    inside = np.concatenate([part["cluster"] == "0" for part in parts])
+    assert (np.char.startswith(labels.astype("U"), "0,") == inside).all()
+    weights = anndata.read_h5ad(atlas / "runs/main/neighbors.h5").obsp["connectivities"][inside][:, inside].tocoo()
+    upper = weights.row < weights.col
+    graph = igraph.Graph(n=int(inside.sum()), edges=np.c_[weights.row, weights.col][upper].tolist())
+    graph.es["weight"] = weights.data[upper].tolist()
+    partition = leidenalg.RBConfigurationVertexPartition
+    ours = partition(graph, [int(label[2:]) for label in labels[inside]], weights="weight").quality()
+    best = leidenalg.find_partition(graph, partition, weights="weight", n_iterations=-1, seed=0).quality()
+    print("subclusters:", len(set(labels[inside])), "of", inside.sum(), f"spots, quality {ours:.2f}, leidenalg {best:.2f}")
+    assert ours > 0.99 * best
+
+
 with tempfile.TemporaryDirectory() as folder:
     folder = pathlib.Path(folder)
     data = study()
@@ -245,3 +265,4 @@ with tempfile.TemporaryDirectory() as folder:
     check_regions(folder, atlas, data)
     check_trajectory(atlas, data)
     check_communicate(folder, atlas, data)
+    check_subclusters(atlas)

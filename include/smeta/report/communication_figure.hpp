@@ -14,8 +14,8 @@ struct SignalCircle {
 };
 
 /// Groups on a circle with arrows from senders to receivers, in the sender's colour, the wider the
-/// stronger; loops are signals inside a group. `unit` says what the widths count. A whole SVG file.
-/// Local.
+/// stronger, from a fifth of the strongest on; loops are signals inside a group. `unit` says what
+/// the widths count. A whole SVG file. Local.
 std::string communication_svg(const std::string& id, const std::string& title,
                               const std::vector<SignalCircle>& circles, const std::string& unit);
 

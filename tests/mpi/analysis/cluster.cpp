@@ -1,5 +1,6 @@
 #include "smeta/analysis/cluster.hpp"
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 
@@ -7,6 +8,8 @@
 
 #include "smeta/analysis/leiden.hpp"
 #include "smeta/analysis/run_mixing.hpp"
+#include "smeta/analysis/subcluster.hpp"
+#include "smeta/core/error.hpp"
 #include "smeta/core/random.hpp"
 #include "smeta/io/anndata.hpp"
 
@@ -142,6 +145,55 @@ TEST(ClusterMpi, SpotsOfOneCloudShareACluster) {
     EXPECT_EQ(run_mixing(run, 50, 1)->spots, 50);
     EXPECT_FALSE(run_mixing(run, 0, 1));
     comm.barrier();
+}
+
+/// Leiden on the spots of one cluster, cut out of the dense graph.
+std::vector<std::int32_t> divide(const atlas::Run& run, const std::vector<std::int32_t>& codes,
+                                 double resolution) {
+    const auto graph = io::read_h5ad(run.neighbors_file().string());
+    const auto dense = core::to_dense(graph.obsp.at("connectivities").view());
+    std::vector<Eigen::Index> rows;
+    for (std::size_t r = 0; r < codes.size(); ++r)
+        if (codes[r] == 0) rows.push_back(static_cast<Eigen::Index>(r));
+    const core::MatrixF part = dense(rows, rows);
+    return leiden(core::from_dense(part).view(), {.resolution = resolution});
+}
+
+TEST(ClusterMpi, OneClusterIsDividedAndTheOthersStay) {
+    if (!have_leiden()) GTEST_SKIP() << "built without igraph";
+    ClusterConfig config;
+    config.resolution = 0.1;
+    test::on_each_communicator([&](const comm::Comm& comm) {
+        const test::TemporaryFolder folder(comm);
+        const auto run = make_run(comm, folder / "atlas");
+        config.resolution = 0.1;
+        run_cluster(comm, run, config, 1);
+        config.resolution = 1.5;
+        const auto count = run_subcluster(comm, run, config, {"0"});
+        comm.barrier();
+        std::vector<std::int32_t> codes;
+        std::vector<std::string> found;
+        for (const std::string name : {"s1", "s2"}) {
+            const auto result = run.read_result(name);
+            const auto& column = std::get<io::Categorical>(*result.obs.find("cluster"));
+            codes.insert(codes.end(), column.codes.begin(), column.codes.end());
+            const auto text = result.obs.as_text("subcluster", name);
+            found.insert(found.end(), text.begin(), text.end());
+        }
+        const auto labels = divide(run, codes, 1.5);
+        EXPECT_EQ(count, *std::max_element(labels.begin(), labels.end()) + 1);
+        EXPECT_GT(count, 1);
+        std::size_t next = 0;
+        for (std::size_t r = 0; r < codes.size(); ++r)
+            EXPECT_EQ(found[r], codes[r] == 0 ? "0," + std::to_string(labels[next++])
+                                              : std::to_string(codes[r]));
+        EXPECT_EQ(run_subcluster(comm, run, config, {"1"}),
+                  run_subcluster(comm, run, config, {"1"}))
+            << "its own column is replaced";
+        EXPECT_THROW(run_subcluster(comm, run, config, {"7"}), core::ConfigError);
+        EXPECT_ANY_THROW(run_subcluster(comm, run, config, {"0", "cluster"}));
+        comm.barrier();
+    });
 }
 
 }  // namespace
