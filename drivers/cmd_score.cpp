@@ -3,6 +3,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -14,6 +15,7 @@
 #include "smeta/core/log.hpp"
 #include "smeta/io/atomic_file.hpp"
 #include "smeta/model/embed.hpp"
+#include "smeta/model/reconstruction_fit.hpp"
 #include "smeta/report/score_figure.hpp"
 
 #include "command.hpp"
@@ -30,6 +32,8 @@ struct ScoreOptions {
     std::vector<std::string> files;
     std::vector<std::string> keys;
     std::int32_t components = 50;
+    bool no_markers = false;
+    bool no_reconstruction = false;
 };
 
 /// A file has the key in the same place, or all have the one key.
@@ -50,6 +54,26 @@ std::vector<analysis::EmbeddingFile> others(const ScoreOptions& options) {
 double shown_value(const analysis::Score& score) {
     const double all = score.at(analysis::kScopeAll);
     return std::isnan(all) ? score.at(analysis::kScopeMean) : all;
+}
+
+/// pearson_<mod> and cosine_<mod> of the samples, their mean and all.
+std::vector<analysis::Score> reconstruction_scores(Context& context, const atlas::Run& run) {
+    std::vector<analysis::Score> scores;
+    const auto score = [&](const std::string& name) -> analysis::Score& {
+        for (auto& known : scores)
+            if (known.name == name) return known;
+        return scores.emplace_back(analysis::Score{name, analysis::ScoreGroup::Reconstruction, {}});
+    };
+    for (const auto& fit : model::reconstruction_fit(context.comm, run, context.timings)) {
+        for (const auto& [name, value] : {std::pair("pearson_" + fit.modality, fit.pearson),
+                                          std::pair("cosine_" + fit.modality, fit.cosine)}) {
+            auto& known = score(name);
+            if (fit.sample.empty()) analysis::add_mean_of_samples(known);
+            known.values.push_back(
+                {fit.sample.empty() ? analysis::kScopeAll : fit.sample, fit.spots, value});
+        }
+    }
+    return scores;
 }
 
 report::ScoreFigure figure_of(const analysis::RunScores& scores) {
@@ -75,12 +99,15 @@ report::ScoreFigure figure_of(const analysis::RunScores& scores) {
 
 int run_score(Context& context, const ScoreOptions& options) {
     const atlas::Run run = open_run(context, options.run);
-    const analysis::ScoreRequest request{.label = options.label,
-                                         .batch = options.batch,
-                                         .others = others(options),
-                                         .components = options.components,
-                                         .cluster = context.settings.cluster,
-                                         .seed = context.settings.seed};
+    analysis::ScoreRequest request{.label = options.label,
+                                   .batch = options.batch,
+                                   .others = others(options),
+                                   .components = options.components,
+                                   .cluster = context.settings.cluster,
+                                   .seed = context.settings.seed,
+                                   .markers = options.no_markers ? analysis::MarkerScores::LeaveOut
+                                                                 : analysis::MarkerScores::Compute,
+                                   .memory = memory_budget(context) / 2};
     if (context.options.dry_run) {
         print(context, fmt::format("run\t{}\nspots\t{}\nembeddings\t{}\nscores\t{}\n", run.name(),
                                    run.inputs().rows(),
@@ -91,6 +118,8 @@ int run_score(Context& context, const ScoreOptions& options) {
     model::require_results(context.comm, run);
     const auto scores = [&] {
         const core::Timings::Scope timing(context.timings, "score");
+        if (!options.no_reconstruction)
+            request.reconstruction = reconstruction_scores(context, run);
         return analysis::score_run(context.comm, run, request);
     }();
     context.comm.root_or_throw([&] {
@@ -108,8 +137,10 @@ int run_score(Context& context, const ScoreOptions& options) {
 
 void add_score(CommandLine& line) {
     auto options = std::make_shared<ScoreOptions>();
-    auto& app = line.add("score", "how good the integration is: continuity, biology, batches",
-                         [options](Context& context) { return run_score(context, *options); });
+    auto& app = line.add(
+        "score",
+        "how good the integration is: continuity, markers, reconstruction, biology, batches",
+        [options](Context& context) { return run_score(context, *options); });
     add_run_options(app, options->run);
     app.add_option("--label", options->label,
                    "obs column with the true labels (default: no scores that need them)");
@@ -122,6 +153,10 @@ void add_score(CommandLine& line) {
                    "principal components of the data before integration; 0: not scored")
         ->check(CLI::Range(0, 1000))
         ->capture_default_str();
+    app.add_flag("--no-markers", options->no_markers,
+                 "leave out the marker scores, which look at every value of the run's features");
+    app.add_flag("--no-reconstruction", options->no_reconstruction,
+                 "leave out the scores of the reconstruction, for which all spots are decoded");
 }
 
 }  // namespace smeta::drivers

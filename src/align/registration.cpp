@@ -5,7 +5,7 @@
 
 #include <Eigen/LU>
 
-#include "lbfgs.hpp"
+#include "smeta/stats/lbfgs.hpp"
 
 namespace smeta::align::detail {
 
@@ -91,7 +91,7 @@ ScoredPose refine_pose(Match match, const ScoredPose& start) {
         const Pose before = pose_of(x.data());
         match.pair_content(before(match.places()));
         const double scale = std::sqrt(std::abs(before.linear.determinant()));
-        minimise(
+        stats::minimise(
             [&](const Eigen::VectorXd& at, Eigen::VectorXd& g) {
                 g.setZero();
                 const Pose pose = pose_of(at.data());
@@ -163,7 +163,7 @@ Registration register_flow(Match match, const Pose& start, const FlowOptions& op
         const Pose pose = pose_of(x.data() + fields);
         match.pair_content(pose(flow(places)));
         const double scale = std::sqrt(std::abs(pose.linear.determinant()));
-        const LbfgsResult step = minimise(
+        const stats::LbfgsResult step = stats::minimise(
             [&](const Eigen::VectorXd& at, Eigen::VectorXd& g) { return value(at, g, scale); }, x,
             {.iterations = options.iterations, .first_step = 0.5});
         result.iterations += step.iterations;

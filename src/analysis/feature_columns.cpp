@@ -37,7 +37,7 @@ FeatureColumns::Parcels FeatureColumns::pack(const ValueBlock& block, std::int32
     return parcels;
 }
 
-std::vector<FeatureColumn> FeatureColumns::read(std::int32_t panel) const {
+std::vector<FeatureColumn> FeatureColumns::read(std::int32_t panel, ValueScale scale) const {
     std::vector<FeatureColumn> columns;
     for (std::int32_t f = panel + comm_.rank() * panels_; f < values_.features().count();
          f += panels_ * comm_.size())
@@ -45,8 +45,7 @@ std::vector<FeatureColumn> FeatureColumns::read(std::int32_t panel) const {
     core::Progress progress("values of the features", values_.rounds());
     for (std::int64_t round = 0; round < values_.rounds(); ++round) {
         Parcels parcels;
-        comm_.all_or_throw(
-            [&] { parcels = pack(values_.read(round, ValueScale::LogNormalised), panel); });
+        comm_.all_or_throw([&] { parcels = pack(values_.read(round, scale), panel); });
         if (comm_.size() > 1) parcels = comm_.alltoall(parcels);
         for (const auto& parcel : parcels)
             for (const auto& entry : parcel)

@@ -27,8 +27,9 @@ class FeatureColumns {
                    std::span<const std::int32_t> cells, std::int64_t memory);
 
     std::int32_t panels() const { return panels_; }
-    /// This rank's features of a panel, ascending; log-normalised values. Collective.
-    std::vector<FeatureColumn> read(std::int32_t panel) const;
+    /// This rank's features of a panel, ascending. Collective.
+    std::vector<FeatureColumn> read(std::int32_t panel,
+                                    ValueScale scale = ValueScale::LogNormalised) const;
 
   private:
     struct Travelling {

@@ -14,6 +14,7 @@
 #include "smeta/analysis/graph_scores.hpp"
 #include "smeta/analysis/latent.hpp"
 #include "smeta/analysis/leiden.hpp"
+#include "smeta/analysis/marker_scores.hpp"
 #include "smeta/analysis/normalised.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/core/log.hpp"
@@ -65,6 +66,22 @@ Json score_json(const Score& score) {
     return json;
 }
 
+/// Of each embedding's clusters.
+std::vector<std::vector<Score>> score_markers(const comm::Comm& comm, const atlas::Run& run,
+                                              const ScoredSpots& spots,
+                                              const std::vector<Embedding>& embeddings,
+                                              const ScoreRequest& request) {
+    std::vector<std::vector<Score>> scores(embeddings.size());
+    if (request.markers == MarkerScores::LeaveOut) return scores;
+    std::vector<std::span<const std::int32_t>> clusterings;
+    for (const auto& embedding : embeddings) clusterings.emplace_back(embedding.clusters);
+    scores = marker_scores(comm, run, spots, clusterings,
+                           {.seed = request.seed, .memory = request.memory});
+    for (auto& own : scores)
+        for (auto& score : own) add_mean_of_samples(score);
+    return scores;
+}
+
 }  // namespace
 
 RunScores score_run(const comm::Comm& comm, const atlas::Run& run, const ScoreRequest& request) {
@@ -110,10 +127,18 @@ RunScores score_run(const comm::Comm& comm, const atlas::Run& run, const ScoreRe
         result.labelled = std::count_if(spots.labels->codes.begin(), spots.labels->codes.end(),
                                         [](auto code) { return code >= 0; });
     }
-    for (const auto& embedding : embeddings) {
+    const auto markers = score_markers(comm, run, spots, embeddings, request);
+    for (std::size_t e = 0; e < embeddings.size(); ++e) {
+        const auto& embedding = embeddings[e];
+        auto scores = score_embedding(comm, embedding, spots);
+        scores.insert(scores.end(), markers[e].begin(), markers[e].end());
+        if (e == 0)
+            scores.insert(scores.end(), request.reconstruction.begin(),
+                          request.reconstruction.end());
+        std::stable_sort(scores.begin(), scores.end(),
+                         [](const Score& a, const Score& b) { return a.group < b.group; });
         result.embeddings.push_back({embedding.name, embedding.source, embedding.points.cols(),
-                                     distinct(embedding.clusters),
-                                     score_embedding(comm, embedding, spots)});
+                                     distinct(embedding.clusters), std::move(scores)});
         core::log_info("scored '{}': {} dimensions, {} clusters", embedding.name,
                        embedding.points.cols(), result.embeddings.back().clusters);
     }

@@ -111,7 +111,7 @@ class EmbeddingScorer {
             if (spots_.labels) add_biology(spots_.samples[s], rows);
         }
         auto scores = collected_.take();
-        for (auto& score : scores) add_mean(score);
+        for (auto& score : scores) add_mean_of_samples(score);
         for (auto& score : scores)
             for (const auto& value : score.values)
                 collected_.add(score.name, score.group, value.scope, value.spots, value.value);
@@ -123,16 +123,6 @@ class EmbeddingScorer {
     }
 
   private:
-    static void add_mean(Score& score) {
-        std::vector<double> values;
-        std::int64_t count = 0;
-        for (const auto& value : score.values) {
-            values.push_back(value.value);
-            if (!std::isnan(value.value)) count += value.spots;
-        }
-        score.values.push_back({kScopeMean, count, mean_of_known(values)});
-    }
-
     void add_continuity(const std::string& sample, const Rows& rows) {
         const auto clusters = compact(embedding_.clusters, rows);
         const auto position = select_rows(spots_.position, rows);
@@ -238,6 +228,10 @@ std::string to_string(ScoreGroup group) {
     switch (group) {
         case ScoreGroup::Continuity:
             return "continuity";
+        case ScoreGroup::Markers:
+            return "markers";
+        case ScoreGroup::Reconstruction:
+            return "reconstruction";
         case ScoreGroup::Biology:
             return "biology";
         case ScoreGroup::Batch:
@@ -253,7 +247,18 @@ double Score::at(const std::string& scope) const {
 }
 
 bool Score::low_is_good() const {
-    return name == "chaos" || name == "pas" || name == "batch_variance";
+    return name == "chaos" || name == "pas" || name == "batch_variance" ||
+           name.starts_with("geary_");
+}
+
+void add_mean_of_samples(Score& score) {
+    std::vector<double> values;
+    std::int64_t count = 0;
+    for (const auto& value : score.values) {
+        values.push_back(value.value);
+        if (!std::isnan(value.value)) count += value.spots;
+    }
+    score.values.push_back({kScopeMean, count, mean_of_known(values)});
 }
 
 std::vector<Score> score_embedding(const comm::Comm& comm, const Embedding& embedding,

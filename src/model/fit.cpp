@@ -61,6 +61,47 @@ void FeatureCorrelation::add(std::span<const double> observed, std::span<const f
     }
 }
 
+void FeatureCorrelation::add(const FeatureCorrelation& other) {
+    if (other.rows_ == 0) return;
+    const auto mine = static_cast<double>(rows_);
+    const auto theirs = static_cast<double>(other.rows_);
+    const double share = theirs / (mine + theirs);
+    for (std::size_t f = 0; f < mean_x_.size(); ++f) {
+        const double dx = other.mean_x_[f] - mean_x_[f];
+        const double dy = other.mean_y_[f] - mean_y_[f];
+        mean_x_[f] += dx * share;
+        mean_y_[f] += dy * share;
+        xx_[f] += other.xx_[f] + dx * dx * mine * share;
+        yy_[f] += other.yy_[f] + dy * dy * mine * share;
+        xy_[f] += other.xy_[f] + dx * dy * mine * share;
+    }
+    rows_ += other.rows_;
+}
+
+double FeatureCorrelation::cosine(std::int64_t feature) const {
+    const auto n = static_cast<double>(rows_);
+    const double x = mean_x_[feature];
+    const double y = mean_y_[feature];
+    return ratio(xx_[feature] + n * x * x, yy_[feature] + n * y * y, xy_[feature] + n * x * y);
+}
+
+std::vector<double> FeatureCorrelation::packed() const {
+    std::vector<double> numbers{static_cast<double>(rows_)};
+    for (const auto* part : {&mean_x_, &mean_y_, &xx_, &yy_, &xy_})
+        numbers.insert(numbers.end(), part->begin(), part->end());
+    return numbers;
+}
+
+FeatureCorrelation FeatureCorrelation::unpacked(std::span<const double> numbers) {
+    const auto features = static_cast<std::int64_t>(numbers.size() - 1) / 5;
+    FeatureCorrelation result(features);
+    result.rows_ = static_cast<std::int64_t>(numbers[0]);
+    auto from = numbers.begin() + 1;
+    for (auto* part : {&result.mean_x_, &result.mean_y_, &result.xx_, &result.yy_, &result.xy_})
+        for (auto& value : *part) value = *from++;
+    return result;
+}
+
 double FeatureCorrelation::pearson(std::int64_t feature) const {
     return ratio(xx_[feature], yy_[feature], xy_[feature]);
 }

@@ -23,11 +23,18 @@ class FeatureCorrelation {
 
     /// One value a feature each.
     void add(std::span<const double> observed, std::span<const float> predicted);
+    /// The rows of another one after these.
+    void add(const FeatureCorrelation& other);
     std::int64_t rows() const { return rows_; }
     /// The observed values are.
     bool is_constant(std::int64_t feature) const { return !(xx_[feature] > 0); }
     /// NaN when either is constant.
     double pearson(std::int64_t feature) const;
+    /// Of the angle between both; NaN when either is 0 everywhere.
+    double cosine(std::int64_t feature) const;
+    /// As numbers that travel, and back.
+    std::vector<double> packed() const;
+    static FeatureCorrelation unpacked(std::span<const double> numbers);
 
   private:
     std::int64_t rows_ = 0;

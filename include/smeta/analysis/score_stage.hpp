@@ -17,6 +17,8 @@ struct EmbeddingFile {
     std::string key;   ///< in obsm
 };
 
+enum class MarkerScores { Compute, LeaveOut };
+
 struct ScoreRequest {
     std::string label;             ///< obs column with the truth; empty: no biology scores
     std::string batch = "sample";  ///< obs column
@@ -24,6 +26,11 @@ struct ScoreRequest {
     std::int32_t components = 50;  ///< of the data before integration; 0: not scored
     ClusterConfig cluster = {};    ///< clusters in embeddings other than the run's own
     std::uint64_t seed = 1;
+    MarkerScores markers = MarkerScores::Compute;
+    /// Bytes that values held at a time may take on this rank.
+    std::int64_t memory = std::int64_t{1} << 30U;
+    /// Scores of the run's reconstruction, of the samples, their mean and all; made by the caller.
+    std::vector<Score> reconstruction = {};
 };
 
 struct EmbeddingScores {

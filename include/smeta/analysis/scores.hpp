@@ -11,7 +11,7 @@
 
 namespace smeta::analysis {
 
-enum class ScoreGroup { Continuity, Biology, Batch };
+enum class ScoreGroup { Continuity, Markers, Reconstruction, Biology, Batch };
 std::string to_string(ScoreGroup group);
 
 inline constexpr const char* kScopeAll = "all";
@@ -32,9 +32,12 @@ struct Score {
 
     /// NaN when there is no such scope.
     double at(const std::string& scope) const;
-    /// chaos, pas and batch_variance; of the others a high value is good.
+    /// chaos, pas, geary_<mod> and batch_variance; of the others a high value is good.
     bool low_is_good() const;
 };
+
+/// Appends the mean over the samples that have a value. Local.
+void add_mean_of_samples(Score& score);
 
 /// What is known of the spots, whatever the embedding; one entry a spot in canonical order.
 struct ScoredSpots {

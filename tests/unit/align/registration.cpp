@@ -8,7 +8,6 @@
 #include "smeta/core/random.hpp"
 
 #include "distance_transform.hpp"
-#include "lbfgs.hpp"
 #include "support/pair_fit.hpp"
 
 namespace {
@@ -21,23 +20,6 @@ std::vector<double> draws(std::size_t count, std::uint64_t use) {
     std::vector<double> values(count);
     for (std::size_t k = 0; k < count; ++k) values[k] = philox.normal(k);
     return values;
-}
-
-TEST(Lbfgs, FindsTheMinimumOfRosenbrocksValley) {
-    Eigen::VectorXd x(2);
-    x << -1.2, 1;
-    const auto valley = [](const Eigen::VectorXd& at, Eigen::VectorXd& g) {
-        const double miss = at[1] - at[0] * at[0];
-        g[0] = -400 * at[0] * miss - 2 * (1 - at[0]);
-        g[1] = 200 * miss;
-        return 100 * miss * miss + (1 - at[0]) * (1 - at[0]);
-    };
-    const detail::LbfgsResult found =
-        detail::minimise(valley, x, {.iterations = 500, .tolerance = 1e-14});
-    EXPECT_TRUE(found.converged);
-    EXPECT_LT(found.iterations, 100);
-    EXPECT_NEAR(x[0], 1, 1e-4);
-    EXPECT_NEAR(x[1], 1, 1e-4);
 }
 
 TEST(DistanceTransform, IsTheDistanceToTheNearestSetCell) {

@@ -5,7 +5,7 @@
 
 #include <Eigen/Core>
 
-namespace smeta::align::detail {
+namespace smeta::stats {
 
 struct LbfgsOptions {
     std::int64_t iterations = 100;
@@ -26,4 +26,4 @@ struct LbfgsResult {
 LbfgsResult minimise(const std::function<double(const Eigen::VectorXd&, Eigen::VectorXd&)>& f,
                      Eigen::VectorXd& x, const LbfgsOptions& options);
 
-}  // namespace smeta::align::detail
+}  // namespace smeta::stats

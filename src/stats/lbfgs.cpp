@@ -1,11 +1,11 @@
-#include "lbfgs.hpp"
+#include "smeta/stats/lbfgs.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <deque>
 #include <vector>
 
-namespace smeta::align::detail {
+namespace smeta::stats {
 
 namespace {
 
@@ -92,4 +92,4 @@ LbfgsResult minimise(const std::function<double(const Eigen::VectorXd&, Eigen::V
     return result;
 }
 
-}  // namespace smeta::align::detail
+}  // namespace smeta::stats
