@@ -71,8 +71,9 @@ double mean(std::span<const double> values) {
     return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
-/// Mean over groups of (mean width of the group + 1) / 2.
-double mean_group_width(const std::vector<double>& widths, const Compact& labels) {
+/// Mean over `groups` of (mean width of the group + 1) / 2.
+double mean_group_width(const std::vector<double>& widths, const Compact& labels,
+                        const Codes& groups) {
     std::vector<double> sum(labels.groups, 0);
     std::vector<double> count(labels.groups, 0);
     for (std::size_t i = 0; i < widths.size(); ++i) {
@@ -80,8 +81,8 @@ double mean_group_width(const std::vector<double>& widths, const Compact& labels
         ++count[labels.codes[i]];
     }
     double total = 0;
-    for (std::int32_t g = 0; g < labels.groups; ++g) total += (sum[g] / count[g] + 1) / 2;
-    return labels.groups > 1 ? total / labels.groups : kNaN;
+    for (const auto g : groups) total += (sum[g] / count[g] + 1) / 2;
+    return labels.groups > 1 ? total / static_cast<double>(groups.size()) : kNaN;
 }
 
 /// Labels that lie in the fewest batches.
@@ -154,11 +155,13 @@ class EmbeddingScorer {
         const auto widths = several ? silhouette(comm_, points, labels.codes)
                                     : std::vector<double>(rows.size(), 0.0);
         add("label_asw", count, several ? (mean(widths) + 1) / 2 : kNaN);
-        add("isolated_label_asw", count, mean_group_width(widths, labels));
+        Codes every(labels.groups);
+        std::iota(every.begin(), every.end(), 0);
+        add("isolated_label_asw", count, mean_group_width(widths, labels, every));
         if (scope == kScopeAll)
             add("isolated_label_asw_scib", count,
-                several ? isolated_against_rest(points, labels, compact(spots_.batches.codes, rows))
-                        : kNaN);
+                mean_group_width(widths, labels,
+                                 isolated_labels(labels, compact(spots_.batches.codes, rows))));
         const detail::Neighborhood near(comm_, points);
         const auto graph = near.graph();
         const auto purity = [&](const std::vector<double>& lisi) {
@@ -167,19 +170,6 @@ class EmbeddingScorer {
         add("clisi", count, purity(graph_lisi(comm_, graph.view(), labels.codes)));
         add("clisi_knn", count, purity(near.lisi(labels.codes)));
         add("graph_connectivity", count, graph_connectivity(graph.view(), labels.codes));
-    }
-
-    double isolated_against_rest(const core::MatrixD& points, const Compact& labels,
-                                 const Compact& batches) {
-        const auto isolated = isolated_labels(labels, batches);
-        const auto widths = silhouettes_against_rest(comm_, points, labels.codes, isolated);
-        double total = 0;
-        for (std::size_t g = 0; g < isolated.size(); ++g) {
-            double sum = 0;
-            for (std::size_t i = g; i < widths.size(); i += isolated.size()) sum += widths[i];
-            total += (sum / static_cast<double>(points.rows()) + 1) / 2;
-        }
-        return isolated.empty() ? kNaN : total / static_cast<double>(isolated.size());
     }
 
     void add_batch(const Rows& all) {

@@ -130,21 +130,6 @@ double width_of(std::span<const double> sums, const SortedPoints& points, std::i
     return width_of(a, b);
 }
 
-/// Width of a point of group `own` when group `one` is told from all the others together.
-double width_against_rest(std::span<const double> sums, const SortedPoints& points,
-                          std::int32_t own, std::int32_t one) {
-    double rest = 0;
-    for (std::int64_t g = 0; g < points.groups(); ++g)
-        if (g != one) rest += sums[g];
-    const std::int64_t others = points.rows - points.size(one);
-    const std::int64_t mine = own == one ? points.size(one) : others;
-    const std::int64_t theirs = points.rows - mine;
-    if (mine < 2 || theirs == 0) return 0;
-    const double inside = own == one ? sums[one] : rest;
-    const double outside = own == one ? rest : sums[one];
-    return width_of(inside / static_cast<double>(mine - 1), outside / static_cast<double>(theirs));
-}
-
 }  // namespace
 
 std::vector<double> silhouette(const core::MatrixD& points, std::span<const std::int32_t> labels,
@@ -166,23 +151,6 @@ std::vector<double> silhouette(const comm::Comm& comm, const core::MatrixD& poin
                                std::span<const std::int32_t> labels) {
     return detail::share_rows(comm, points.rows(),
                               [&](comm::Range own) { return silhouette(points, labels, own); });
-}
-
-std::vector<double> silhouettes_against_rest(const comm::Comm& comm, const core::MatrixD& points,
-                                             std::span<const std::int32_t> labels,
-                                             const std::vector<std::int32_t>& groups) {
-    const std::size_t count = groups.size();
-    return detail::share_rows(comm, points.rows(), [&](comm::Range own) {
-        const SortedPoints sorted(points, labels);
-        std::vector<double> result(own.size() * count);
-        for_each_query(points, labels, sorted, own,
-                       [&](std::int64_t query, std::span<const double> sums) {
-                           for (std::size_t g = 0; g < count; ++g)
-                               result[(query - own.first) * count + g] =
-                                   width_against_rest(sums, sorted, labels[query], groups[g]);
-                       });
-        return result;
-    });
 }
 
 std::vector<double> group_distance_sums(const comm::Comm& comm, const core::MatrixD& points,

@@ -122,7 +122,7 @@ def reference_scores(module, points, label, batch):
     return {
         "label_asw": (silhouette_score(own, truth) + 1) / 2,
         "isolated_label_asw": np.mean([(widths[truth == g].mean() + 1) / 2 for g in np.unique(truth)]),
-        "isolated_label_asw_scib": np.mean([(silhouette_score(own, truth == g) + 1) / 2 for g in isolated]),
+        "isolated_label_asw_scib": np.mean([(widths[truth == g].mean() + 1) / 2 for g in isolated]),
         "clisi_knn": (groups - np.median(knn_lisi(module, own, truth))) / (groups - 1),
         "clisi": (groups - np.median(graph_lisi(graph, truth, row_lisi))) / (groups - 1),
         "graph_connectivity": np.mean(parts),

@@ -26,12 +26,6 @@ std::vector<double> silhouette(const core::MatrixD& points, std::span<const std:
 std::vector<double> silhouette(const comm::Comm& comm, const core::MatrixD& points,
                                std::span<const std::int32_t> labels);
 
-/// Width of every point when one group is told from all others together, for each of `groups`:
-/// points x groups, on every rank. Collective.
-std::vector<double> silhouettes_against_rest(const comm::Comm& comm, const core::MatrixD& points,
-                                             std::span<const std::int32_t> labels,
-                                             const std::vector<std::int32_t>& groups);
-
 /// Sum of the distances of every point to the points of each of `groups` groups: points x groups,
 /// row-major, on every rank. Collective.
 std::vector<double> group_distance_sums(const comm::Comm& comm, const core::MatrixD& points,
