@@ -43,8 +43,9 @@ int run_markers(Context& context, const MarkersOptions& options) {
         return 0;
     }
     analysis::MarkerOptions test{.min_spots = options.min_spots};
-    test.method = options.method == "t-test" ? analysis::MarkerMethod::TTest
-                                             : analysis::MarkerMethod::Wilcoxon;
+    test.method = options.method == "t-test"     ? analysis::MarkerMethod::TTest
+                  : options.method == "logistic" ? analysis::MarkerMethod::Logistic
+                                                 : analysis::MarkerMethod::Wilcoxon;
     test.scope = options.within_samples ? analysis::MarkerScope::WithinSamples
                                         : analysis::MarkerScope::AllSamples;
     if (!options.reference.empty()) test.reference = options.reference;
@@ -59,8 +60,9 @@ int run_markers(Context& context, const MarkersOptions& options) {
         const auto clear = std::count_if(markers.begin(), markers.end(), [](const auto& m) {
             return m.score > 0 && m.adjusted_p < kClearAdjustedP;
         });
-        core::log_info("markers of '{}': {} tests, {} higher in their group (adjusted p < {})",
-                       options.key, markers.size(), clear, kClearAdjustedP);
+        if (test.method != analysis::MarkerMethod::Logistic)
+            core::log_info("markers of '{}': {} tests, {} higher in their group (adjusted p < {})",
+                           options.key, markers.size(), clear, kClearAdjustedP);
     });
     record_history(context, run, "markers");
     return 0;
@@ -81,8 +83,9 @@ void add_markers(CommandLine& line) {
     app.add_flag("--within-samples", options->within_samples,
                  "compare inside each sample, one block of the table and one figure a sample");
     app.add_option("--method", options->method,
-                   "wilcoxon: rank sums with correction for ties; t-test: Welch's")
-        ->check(CLI::IsMember({"wilcoxon", "t-test"}))
+                   "wilcoxon: rank sums with correction for ties; t-test: Welch's; logistic: "
+                   "coefficients of a regression on all features together, no p-values")
+        ->check(CLI::IsMember({"wilcoxon", "t-test", "logistic"}))
         ->capture_default_str();
     app.add_flag(
         "--selected", options->selected,

@@ -34,6 +34,8 @@ struct ScoreOptions {
     std::int32_t components = 50;
     bool no_markers = false;
     bool no_reconstruction = false;
+    std::int64_t replicates = 200;
+    bool kbet = false;
 };
 
 /// A file has the key in the same place, or all have the one key.
@@ -99,15 +101,18 @@ report::ScoreFigure figure_of(const analysis::RunScores& scores) {
 
 int run_score(Context& context, const ScoreOptions& options) {
     const atlas::Run run = open_run(context, options.run);
-    analysis::ScoreRequest request{.label = options.label,
-                                   .batch = options.batch,
-                                   .others = others(options),
-                                   .components = options.components,
-                                   .cluster = context.settings.cluster,
-                                   .seed = context.settings.seed,
-                                   .markers = options.no_markers ? analysis::MarkerScores::LeaveOut
-                                                                 : analysis::MarkerScores::Compute,
-                                   .memory = memory_budget(context) / 2};
+    analysis::ScoreRequest request{
+        .label = options.label,
+        .batch = options.batch,
+        .others = others(options),
+        .components = options.components,
+        .cluster = context.settings.cluster,
+        .seed = context.settings.seed,
+        .markers =
+            options.no_markers ? analysis::MarkerScores::LeaveOut : analysis::MarkerScores::Compute,
+        .replicates = options.replicates,
+        .kbet = options.kbet ? analysis::Kbet::Compute : analysis::Kbet::LeaveOut,
+        .memory = memory_budget(context) / 2};
     if (context.options.dry_run) {
         print(context, fmt::format("run\t{}\nspots\t{}\nembeddings\t{}\nscores\t{}\n", run.name(),
                                    run.inputs().rows(),
@@ -124,6 +129,7 @@ int run_score(Context& context, const ScoreOptions& options) {
     }();
     context.comm.root_or_throw([&] {
         atlas::write_table(run, "scores", analysis::scores_tsv(scores));
+        atlas::write_table(run, "scores_published", analysis::published_tsv(scores));
         atlas::write_figure(run, "scores", report::score_svg(figure_of(scores)));
         const auto writing = atlas::writer_lock(run.atlas_path());
         io::write_atomically(run.scores_file().string(), analysis::scores_json(scores));
@@ -153,6 +159,11 @@ void add_score(CommandLine& line) {
                    "principal components of the data before integration; 0: not scored")
         ->check(CLI::Range(0, 1000))
         ->capture_default_str();
+    app.add_option("--bootstrap", options->replicates,
+                   "samples of the spots that the 95 % intervals are made from; 0: none")
+        ->check(CLI::Range(std::int64_t{0}, std::int64_t{100000}))
+        ->capture_default_str();
+    app.add_flag("--kbet", options->kbet, "also kBET's acceptance rate of the batches");
     app.add_flag("--no-markers", options->no_markers,
                  "leave out the marker scores, which look at every value of the run's features");
     app.add_flag("--no-reconstruction", options->no_reconstruction,

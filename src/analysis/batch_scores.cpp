@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "smeta/stats/tests.hpp"
+
 namespace smeta::analysis {
 namespace {
 
@@ -14,15 +16,14 @@ std::int32_t groups_of(std::span<const std::int32_t> labels) {
     return labels.empty() ? 0 : *std::max_element(labels.begin(), labels.end()) + 1;
 }
 
-/// batch_silhouette with `widths(points, batches)` for the silhouettes within one label.
-template <class Widths>
-double mean_over_labels(const core::MatrixD& points, std::span<const std::int32_t> batches,
-                        std::span<const std::int32_t> labels, Widths widths) {
+/// Calls visit(rows, batches of the rows) for every label with two batches or more and fewer
+/// batches than points.
+template <class Visit>
+void for_each_label(std::span<const std::int32_t> batches, std::span<const std::int32_t> labels,
+                    Visit visit) {
     std::vector<std::vector<std::int64_t>> members(groups_of(labels));
     for (std::size_t i = 0; i < labels.size(); ++i)
         members[labels[i]].push_back(static_cast<std::int64_t>(i));
-    double total = 0;
-    std::int64_t counted = 0;
     for (const auto& rows : members) {
         std::vector<std::int32_t> own;
         own.reserve(rows.size());
@@ -30,12 +31,22 @@ double mean_over_labels(const core::MatrixD& points, std::span<const std::int32_
         auto distinct = own;
         std::sort(distinct.begin(), distinct.end());
         distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
-        if (distinct.size() < 2 || distinct.size() == rows.size()) continue;
+        if (distinct.size() >= 2 && distinct.size() < rows.size()) visit(rows, own);
+    }
+}
+
+/// batch_silhouette with `widths(points, batches)` for the silhouettes within one label.
+template <class Widths>
+double mean_over_labels(const core::MatrixD& points, std::span<const std::int32_t> batches,
+                        std::span<const std::int32_t> labels, Widths widths) {
+    double total = 0;
+    std::int64_t counted = 0;
+    for_each_label(batches, labels, [&](const auto& rows, const auto& own) {
         double sum = 0;
         for (const double s : widths(select_rows(points, rows), own)) sum += 1 - std::abs(s);
         total += sum / static_cast<double>(rows.size());
         ++counted;
-    }
+    });
     return counted > 0 ? total / static_cast<double>(counted) : kNaN;
 }
 
@@ -48,19 +59,45 @@ core::MatrixD select_rows(const core::MatrixD& points, const std::vector<std::in
     return result;
 }
 
-double batch_silhouette(const comm::Comm& comm, const core::MatrixD& points,
-                        std::span<const std::int32_t> batches,
-                        std::span<const std::int32_t> labels) {
-    return mean_over_labels(points, batches, labels, [&](const auto& own, const auto& codes) {
-        return silhouette(comm, own, codes);
-    });
-}
-
 double batch_silhouette(const core::MatrixD& points, std::span<const std::int32_t> batches,
                         std::span<const std::int32_t> labels) {
     return mean_over_labels(points, batches, labels, [](const auto& own, const auto& codes) {
         return silhouette(own, codes);
     });
+}
+
+std::vector<double> batch_mixing_by_label(const comm::Comm& comm, const core::MatrixD& points,
+                                          std::span<const std::int32_t> batches,
+                                          std::span<const std::int32_t> labels) {
+    std::vector<double> result(labels.size(), kNaN);
+    for_each_label(batches, labels, [&](const auto& rows, const auto& own) {
+        const auto widths = silhouette(comm, select_rows(points, rows), own);
+        for (std::size_t i = 0; i < rows.size(); ++i) result[rows[i]] = 1 - std::abs(widths[i]);
+    });
+    return result;
+}
+
+std::vector<double> kbet_accepted(const NearestNeighbors& nearest,
+                                  std::span<const std::int32_t> batches) {
+    constexpr double kRejected = 0.05;
+    const std::int64_t k = nearest.neighbors;
+    std::vector<double> expected(groups_of(batches), 0);
+    for (const auto b : batches) expected[b] += 1;
+    for (auto& e : expected) e *= static_cast<double>(k) / static_cast<double>(batches.size());
+    std::vector<double> result(nearest.rows);
+    std::vector<double> found(expected.size());
+    for (std::int64_t r = 0; r < nearest.rows; ++r) {
+        std::fill(found.begin(), found.end(), 0.0);
+        for (std::int64_t j = 0; j < k; ++j) found[batches[nearest.indices[r * k + j]]] += 1;
+        double statistic = 0;
+        for (std::size_t b = 0; b < expected.size(); ++b)
+            statistic += (found[b] - expected[b]) * (found[b] - expected[b]) / expected[b];
+        result[r] = stats::chi_squared_tail(statistic, static_cast<double>(expected.size()) - 1) >=
+                            kRejected
+                        ? 1
+                        : 0;
+    }
+    return result;
 }
 
 double neighbor_mixing(const NearestNeighbors& nearest, std::span<const std::int32_t> batches) {

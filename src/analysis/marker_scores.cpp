@@ -18,6 +18,7 @@
 
 #include "feature_columns.hpp"
 #include "feature_statistics.hpp"
+#include "modality_rows.hpp"
 
 namespace smeta::analysis {
 namespace {
@@ -236,31 +237,11 @@ class SectionScores {
 
     /// Share of the test spots whose cluster a regression on the others finds, of each clustering.
     std::vector<double> logistic_accuracies(std::int32_t modality) const {
-        const auto own = own_rows(modality);
+        const auto own = detail::own_modality_rows(comm_, values_, modality);
         const stats::LogisticRegression regression(comm_, values_.rows(), own);
         std::vector<double> result;
         for (const auto& clusters : clusterings_) result.push_back(accuracy(regression, clusters));
         return result;
-    }
-    core::CountsCsr own_rows(std::int32_t modality) const {
-        const auto& of = values_.features().modality;
-        const auto first = static_cast<std::int32_t>(
-            std::lower_bound(of.begin(), of.end(), modality) - of.begin());
-        const auto last = static_cast<std::int32_t>(
-            std::upper_bound(of.begin(), of.end(), modality) - of.begin());
-        std::vector<std::int32_t> column(of.size(), -1);
-        for (auto f = first; f < last; ++f) column[f] = f - first;
-        core::CountsCsr rows;
-        rows.cols = last - first;
-        comm_.all_or_throw([&] {
-            for (std::int64_t round = 0; round < values_.rounds(); ++round) {
-                const auto block = values_.read(round, ValueScale::LogNormalised);
-                const auto part = core::select_columns(block.values, column, rows.cols);
-                for (std::int64_t r = 0; r < part.rows; ++r)
-                    rows.append_row(part.view().row_indices(r), part.view().row_values(r));
-            }
-        });
-        return rows;
     }
     double accuracy(const stats::LogisticRegression& regression,
                     const SectionClusters& clusters) const {

@@ -17,6 +17,7 @@
 #include "smeta/stats/tests.hpp"
 
 #include "feature_columns.hpp"
+#include "logistic_markers.hpp"
 
 namespace smeta::analysis {
 namespace {
@@ -218,6 +219,10 @@ void check_sizes(const Cells& cells, const Groups& groups, const MarkerOptions& 
 
 std::vector<Marker> find_markers(const comm::Comm& comm, const RunValues& values,
                                  const Groups& groups, const MarkerOptions& options) {
+    if (options.reference && options.method == MarkerMethod::Logistic)
+        throw core::ConfigError(
+            "--method logistic tells all groups apart at once: leave --reference out, or take "
+            "wilcoxon or t-test");
     const auto reference = reference_of(groups, options);
     const auto cells = make_cells(values, groups);
     check_sizes(cells, groups, options);
@@ -240,6 +245,8 @@ std::vector<Marker> find_markers(const comm::Comm& comm, const RunValues& values
     std::vector<Marker> markers;
     for (const auto& part : comm.gather(std::span<const Marker>(mine)))
         markers.insert(markers.end(), part.begin(), part.end());
+    if (options.method == MarkerMethod::Logistic)
+        detail::score_by_regression(comm, values, groups, options, markers);
     sort_and_adjust(markers, values.features());
     return markers;
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 #include <span>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -48,6 +49,21 @@ std::int64_t distinct(std::vector<std::int32_t> codes) {
     return end - codes.begin() - (!codes.empty() && codes.front() < 0 ? 1 : 0);
 }
 
+/// Bounds of the intervals: 95 % of the replicates lie within.
+constexpr double kLow = 0.025;
+constexpr double kHigh = 0.975;
+
+std::vector<std::pair<std::string, double>> named_parts(const PublishedTotals& totals) {
+    return {{"continuity", totals.continuity},
+            {"markers", totals.markers},
+            {"reconstruction", totals.reconstruction},
+            {"biology", totals.biology},
+            {"batch", totals.batch},
+            {"cross_modality", totals.cross_modality},
+            {"cross_sample", totals.cross_sample},
+            {"total", totals.total}};
+}
+
 Json number(double value) {
     return std::isfinite(value) ? Json(value) : Json(nullptr);
 }
@@ -56,7 +72,11 @@ Json score_json(const Score& score) {
     Json json = {{"group", to_string(score.group)}};
     Json samples = Json::object();
     for (const auto& value : score.values) {
-        const Json entry = {{"value", number(value.value)}, {"spots", value.spots}};
+        Json entry = {{"value", number(value.value)}, {"spots", value.spots}};
+        if (!value.replicates.empty()) {
+            entry["low"] = number(value.quantile(kLow));
+            entry["high"] = number(value.quantile(kHigh));
+        }
         if (value.scope == kScopeAll || value.scope == kScopeMean)
             json[value.scope] = entry;
         else
@@ -130,7 +150,8 @@ RunScores score_run(const comm::Comm& comm, const atlas::Run& run, const ScoreRe
     const auto markers = score_markers(comm, run, spots, embeddings, request);
     for (std::size_t e = 0; e < embeddings.size(); ++e) {
         const auto& embedding = embeddings[e];
-        auto scores = score_embedding(comm, embedding, spots);
+        auto scores = score_embedding(comm, embedding, spots,
+                                      {request.replicates, request.seed, request.kbet});
         scores.insert(scores.end(), markers[e].begin(), markers[e].end());
         if (e == 0)
             scores.insert(scores.end(), request.reconstruction.begin(),
@@ -142,6 +163,11 @@ RunScores score_run(const comm::Comm& comm, const atlas::Run& run, const ScoreRe
         core::log_info("scored '{}': {} dimensions, {} clusters", embedding.name,
                        embedding.points.cols(), result.embeddings.back().clusters);
     }
+    std::vector<ComparedScores> compared;
+    for (const auto& embedding : result.embeddings)
+        compared.push_back({embedding.name, embedding.scores});
+    result.published = published_totals(
+        compared, spots.samples.size() > 1 ? Comparison::SeveralSamples : Comparison::OneSample);
     return result;
 }
 
@@ -158,6 +184,7 @@ std::string scores_json(const RunScores& scores) {
                  {"batch", scores.request.batch},
                  {"batches", scores.batches},
                  {"seed", scores.request.seed},
+                 {"bootstrap", scores.request.replicates},
                  {"pca_variances", scores.component_variances}};
     Json embeddings = Json::array();
     for (const auto& embedding : scores.embeddings) {
@@ -170,16 +197,30 @@ std::string scores_json(const RunScores& scores) {
                               {"scores", std::move(by_name)}});
     }
     json["embeddings"] = std::move(embeddings);
+    Json published = Json::array();
+    for (const auto& totals : scores.published) {
+        Json parts = {{"name", totals.name}};
+        for (const auto& [name, value] : named_parts(totals)) parts[name] = number(value);
+        published.push_back(std::move(parts));
+    }
+    json["published_totals"] = std::move(published);
     return json.dump(2) + "\n";
 }
 
 std::string scores_tsv(const RunScores& scores) {
-    io::TsvText table({"embedding", "group", "score", "scope", "spots", "value"});
+    io::TsvText table({"embedding", "group", "score", "scope", "spots", "value", "low", "high"});
     for (const auto& embedding : scores.embeddings)
         for (const auto& score : embedding.scores)
             for (const auto& value : score.values)
                 table.row(embedding.name, to_string(score.group), score.name, value.scope,
-                          value.spots, value.value);
+                          value.spots, value.value, value.quantile(kLow), value.quantile(kHigh));
+    return table.text();
+}
+
+std::string published_tsv(const RunScores& scores) {
+    io::TsvText table({"embedding", "part", "value"});
+    for (const auto& totals : scores.published)
+        for (const auto& [name, value] : named_parts(totals)) table.row(totals.name, name, value);
     return table.text();
 }
 

@@ -14,6 +14,7 @@
 #include "smeta/analysis/partition_scores.hpp"
 #include "smeta/analysis/silhouette.hpp"
 
+#include "bootstrap.hpp"
 #include "neighborhood.hpp"
 
 namespace smeta::analysis {
@@ -27,12 +28,11 @@ using Codes = std::vector<std::int32_t>;
 /// One score's values by name while scopes are gone through.
 class Collector {
   public:
-    void add(const std::string& name, ScoreGroup group, const std::string& scope,
-             std::int64_t spots, double value) {
+    void add(const std::string& name, ScoreGroup group, ScoreValue value) {
         auto found = std::find_if(scores_.begin(), scores_.end(),
                                   [&](const Score& score) { return score.name == name; });
         if (found == scores_.end()) found = scores_.insert(scores_.end(), {name, group, {}});
-        found->values.push_back({scope, spots, value});
+        found->values.push_back(std::move(value));
     }
     std::vector<Score> take() { return std::move(scores_); }
 
@@ -66,23 +66,43 @@ Rows rows_with(const Codes& codes, const Rows& rows) {
     return result;
 }
 
-double mean(std::span<const double> values) {
-    if (values.empty()) return kNaN;
-    return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-}
-
-/// Mean over `groups` of (mean width of the group + 1) / 2.
-double mean_group_width(const std::vector<double>& widths, const Compact& labels,
-                        const Codes& groups) {
+/// Mean over `groups` of the mean of the group's values among `spots`; groups without a spot and
+/// spots without a value are left out.
+double mean_of_groups(const std::vector<double>& values, const Compact& labels, const Codes& groups,
+                      std::span<const std::int64_t> spots) {
     std::vector<double> sum(labels.groups, 0);
     std::vector<double> count(labels.groups, 0);
-    for (std::size_t i = 0; i < widths.size(); ++i) {
-        sum[labels.codes[i]] += widths[i];
+    for (const auto i : spots) {
+        if (std::isnan(values[i])) continue;
+        sum[labels.codes[i]] += values[i];
         ++count[labels.codes[i]];
     }
-    double total = 0;
-    for (const auto g : groups) total += (sum[g] / count[g] + 1) / 2;
-    return labels.groups > 1 ? total / static_cast<double>(groups.size()) : kNaN;
+    std::vector<double> means;
+    for (const auto g : groups) means.push_back(count[g] > 0 ? sum[g] / count[g] : kNaN);
+    return mean_of_known(means);
+}
+
+Codes all_groups(const Compact& labels) {
+    Codes result(labels.groups);
+    std::iota(result.begin(), result.end(), 0);
+    return result;
+}
+
+template <class T>
+std::vector<T> taken(const std::vector<T>& values, std::span<const std::int64_t> spots) {
+    std::vector<T> result;
+    result.reserve(spots.size());
+    for (const auto i : spots) result.push_back(values[i]);
+    return result;
+}
+
+/// Mean of the values of the spots that a score is asked of.
+detail::Statistic mean_statistic(std::vector<double> values) {
+    return [values = std::move(values)](std::span<const std::int64_t> spots) {
+        double sum = 0;
+        for (const auto i : spots) sum += values[i];
+        return spots.empty() ? kNaN : sum / static_cast<double>(spots.size());
+    };
 }
 
 /// Labels that lie in the fewest batches.
@@ -101,8 +121,9 @@ Codes isolated_labels(const Compact& labels, const Compact& batches) {
 
 class EmbeddingScorer {
   public:
-    EmbeddingScorer(const comm::Comm& comm, const Embedding& embedding, const ScoredSpots& spots)
-        : comm_(comm), embedding_(embedding), spots_(spots) {}
+    EmbeddingScorer(const comm::Comm& comm, const Embedding& embedding, const ScoredSpots& spots,
+                    const ScoreOptions& options)
+        : comm_(comm), embedding_(embedding), spots_(spots), options_(options) {}
 
     std::vector<Score> score() {
         for (std::size_t s = 0; s < spots_.samples.size(); ++s) {
@@ -114,8 +135,8 @@ class EmbeddingScorer {
         auto scores = collected_.take();
         for (auto& score : scores) add_mean_of_samples(score);
         for (auto& score : scores)
-            for (const auto& value : score.values)
-                collected_.add(score.name, score.group, value.scope, value.spots, value.value);
+            for (auto& value : score.values)
+                collected_.add(score.name, score.group, std::move(value));
         Rows all(spots_.rows());
         std::iota(all.begin(), all.end(), 0);
         if (spots_.labels) add_biology(kScopeAll, all);
@@ -124,91 +145,138 @@ class EmbeddingScorer {
     }
 
   private:
+    /// The score of all `count` spots, and of replicates of them.
+    void add(const std::string& name, ScoreGroup group, const std::string& scope,
+             std::int64_t count, const detail::Statistic& statistic) {
+        Rows every(count);
+        std::iota(every.begin(), every.end(), 0);
+        ScoreValue value{scope, count, statistic(every)};
+        if (options_.replicates > 0 && !std::isnan(value.value))
+            value.replicates = detail::bootstrap(comm_, count, options_.replicates, options_.seed,
+                                                 scope, statistic);
+        collected_.add(name, group, std::move(value));
+    }
+
     void add_continuity(const std::string& sample, const Rows& rows) {
         const auto clusters = compact(embedding_.clusters, rows);
         const auto position = select_rows(spots_.position, rows);
-        const auto add = [&](const std::string& name, const std::vector<double>& values) {
-            const auto known = std::count_if(values.begin(), values.end(),
-                                             [](double v) { return !std::isnan(v); });
-            collected_.add(name, ScoreGroup::Continuity, sample, known, mean_of_known(values));
+        const auto add_mean = [&](const std::string& name, std::vector<double> values) {
+            std::erase_if(values, [](double v) { return std::isnan(v); });
+            const auto known = static_cast<std::int64_t>(values.size());
+            add(name, ScoreGroup::Continuity, sample, known, mean_statistic(std::move(values)));
         };
-        add("chaos", chaos_distances(position, clusters.codes));
-        add("pas", abnormal_spots(position, clusters.codes));
+        add_mean("chaos", chaos_distances(position, clusters.codes));
+        add_mean("pas", abnormal_spots(position, clusters.codes));
     }
 
     void add_biology(const std::string& scope, const Rows& all) {
         const auto rows = rows_with(spots_.labels->codes, all);
         const auto count = static_cast<std::int64_t>(rows.size());
-        const auto add = [&](const std::string& name, std::int64_t spots, double value) {
-            collected_.add(name, ScoreGroup::Biology, scope, spots, value);
+        const auto biology = [&](const std::string& name, const detail::Statistic& statistic) {
+            add(name, ScoreGroup::Biology, scope, count, statistic);
         };
-        const auto clustered = rows_with(embedding_.clusters, rows);
-        const auto clusters = compact(embedding_.clusters, clustered);
-        const auto found = compact(spots_.labels->codes, clustered);
-        const auto known = static_cast<std::int64_t>(clustered.size());
-        add("ari", known, adjusted_rand_index(found.codes, clusters.codes));
-        add("nmi", known, normalized_mutual_information(found.codes, clusters.codes));
-
+        add_partition(scope, rows);
         const auto labels = compact(spots_.labels->codes, rows);
         const auto points = select_rows(embedding_.points, rows);
         const bool several = labels.groups > 1;
-        const auto widths = several ? silhouette(comm_, points, labels.codes)
-                                    : std::vector<double>(rows.size(), 0.0);
-        add("label_asw", count, several ? (mean(widths) + 1) / 2 : kNaN);
-        Codes every(labels.groups);
-        std::iota(every.begin(), every.end(), 0);
-        add("isolated_label_asw", count, mean_group_width(widths, labels, every));
+        auto widths = several ? silhouette(comm_, points, labels.codes)
+                              : std::vector<double>(rows.size(), kNaN);
+        for (auto& width : widths) width = (width + 1) / 2;
+        const auto by_label = [&](const Codes& groups) {
+            return [&widths, &labels, groups](std::span<const std::int64_t> spots) {
+                return mean_of_groups(widths, labels, groups, spots);
+            };
+        };
+        biology("label_asw", mean_statistic(widths));
+        biology("isolated_label_asw", by_label(all_groups(labels)));
         if (scope == kScopeAll)
-            add("isolated_label_asw_scib", count,
-                mean_group_width(widths, labels,
-                                 isolated_labels(labels, compact(spots_.batches.codes, rows))));
+            biology("isolated_label_asw_scib",
+                    by_label(isolated_labels(labels, compact(spots_.batches.codes, rows))));
         const detail::Neighborhood near(comm_, points);
         const auto graph = near.graph();
         const auto purity = [&](const std::vector<double>& lisi) {
-            return several ? (labels.groups - median(lisi)) / (labels.groups - 1) : kNaN;
+            return [&lisi, &labels, several](std::span<const std::int64_t> spots) {
+                return several ? (labels.groups - median(taken(lisi, spots))) / (labels.groups - 1)
+                               : kNaN;
+            };
         };
-        add("clisi", count, purity(graph_lisi(comm_, graph.view(), labels.codes)));
-        add("clisi_knn", count, purity(near.lisi(labels.codes)));
-        add("graph_connectivity", count, graph_connectivity(graph.view(), labels.codes));
+        const auto by_graph = graph_lisi(comm_, graph.view(), labels.codes);
+        const auto by_distance = near.lisi(labels.codes);
+        biology("clisi", purity(by_graph));
+        biology("clisi_knn", purity(by_distance));
+        collected_.add("graph_connectivity", ScoreGroup::Biology,
+                       {scope, count, graph_connectivity(graph.view(), labels.codes)});
+    }
+
+    void add_partition(const std::string& scope, const Rows& labelled) {
+        const auto rows = rows_with(embedding_.clusters, labelled);
+        const auto clusters = compact(embedding_.clusters, rows);
+        const auto labels = compact(spots_.labels->codes, rows);
+        const auto compared = [&](auto score) {
+            return [&clusters, &labels, score](std::span<const std::int64_t> spots) {
+                return score(taken(labels.codes, spots), taken(clusters.codes, spots));
+            };
+        };
+        const auto count = static_cast<std::int64_t>(rows.size());
+        add("ari", ScoreGroup::Biology, scope, count, compared(adjusted_rand_index));
+        add("nmi", ScoreGroup::Biology, scope, count, compared(normalized_mutual_information));
     }
 
     void add_batch(const Rows& all) {
         const auto rows = rows_with(spots_.batches.codes, all);
         const auto batches = compact(spots_.batches.codes, rows);
         if (batches.groups < 2) return;
-        const auto add = [&](const std::string& name, std::int64_t spots, double value) {
-            collected_.add(name, ScoreGroup::Batch, kScopeAll, spots, value);
+        const auto count = static_cast<std::int64_t>(rows.size());
+        const auto batch = [&](const std::string& name, const detail::Statistic& statistic) {
+            add(name, ScoreGroup::Batch, kScopeAll, count, statistic);
         };
         add_batch_asw("batch_asw", embedding_.clusters, rows);
         if (spots_.labels) add_batch_asw("batch_asw_label", spots_.labels->codes, rows);
 
-        const auto count = static_cast<std::int64_t>(rows.size());
         const auto points = select_rows(embedding_.points, rows);
         const detail::Neighborhood near(comm_, points);
         const auto mixing = [&](const std::vector<double>& lisi) {
-            return (median(lisi) - 1) / (batches.groups - 1);
+            return [&lisi, &batches](std::span<const std::int64_t> spots) {
+                return (median(taken(lisi, spots)) - 1) / (batches.groups - 1);
+            };
         };
-        add("ilisi", count, mixing(graph_lisi(comm_, near.graph().view(), batches.codes)));
-        add("ilisi_knn", count, mixing(near.lisi(batches.codes)));
-        add("neighbor_mixing", count, neighbor_mixing(near.first(kMixingNeighbors), batches.codes));
-        const double after = batch_variance(points, batches.codes);
-        add("batch_variance", count, after);
+        const auto by_graph = graph_lisi(comm_, near.graph().view(), batches.codes);
+        const auto by_distance = near.lisi(batches.codes);
+        batch("ilisi", mixing(by_graph));
+        batch("ilisi_knn", mixing(by_distance));
+        collected_.add(
+            "neighbor_mixing", ScoreGroup::Batch,
+            {kScopeAll, count, neighbor_mixing(near.first(kMixingNeighbors), batches.codes)});
+        if (options_.kbet == Kbet::Compute)
+            batch("kbet", mean_statistic(kbet_accepted(near.first(kKbetNeighbors), batches.codes)));
+        const auto between = [&](std::span<const std::int64_t> spots) {
+            return batch_variance(select_rows(points, Rows(spots.begin(), spots.end())),
+                                  taken(batches.codes, spots));
+        };
+        batch("batch_variance", between);
         if (spots_.variance_before)
-            add("pcr", count,
-                std::max((*spots_.variance_before - after) / *spots_.variance_before, 0.0));
+            batch("pcr", [&](std::span<const std::int64_t> spots) {
+                return std::max(
+                    (*spots_.variance_before - between(spots)) / *spots_.variance_before, 0.0);
+            });
     }
 
     void add_batch_asw(const std::string& name, const Codes& labels, const Rows& all) {
         const auto rows = rows_with(labels, all);
-        collected_.add(name, ScoreGroup::Batch, kScopeAll, static_cast<std::int64_t>(rows.size()),
-                       batch_silhouette(comm_, select_rows(embedding_.points, rows),
-                                        compact(spots_.batches.codes, rows).codes,
-                                        compact(labels, rows).codes));
+        const auto own = compact(labels, rows);
+        const auto values =
+            batch_mixing_by_label(comm_, select_rows(embedding_.points, rows),
+                                  compact(spots_.batches.codes, rows).codes, own.codes);
+        add(name, ScoreGroup::Batch, kScopeAll, static_cast<std::int64_t>(rows.size()),
+            [&](std::span<const std::int64_t> spots) {
+                return mean_of_groups(values, own, all_groups(own), spots);
+            });
     }
 
     const comm::Comm& comm_;
     const Embedding& embedding_;
     const ScoredSpots& spots_;
+    const ScoreOptions& options_;
     Collector collected_;
 };
 
@@ -241,19 +309,42 @@ bool Score::low_is_good() const {
            name.starts_with("geary_");
 }
 
+double ScoreValue::quantile(double share) const {
+    std::vector<double> sorted;
+    for (const double value : replicates)
+        if (!std::isnan(value)) sorted.push_back(value);
+    if (sorted.empty()) return kNaN;
+    std::sort(sorted.begin(), sorted.end());
+    const double at = share * static_cast<double>(sorted.size() - 1);
+    const auto below = static_cast<std::size_t>(at);
+    const auto above = std::min(below + 1, sorted.size() - 1);
+    return sorted[below] + (at - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+}
+
 void add_mean_of_samples(Score& score) {
+    ScoreValue all{kScopeMean, 0, kNaN};
     std::vector<double> values;
-    std::int64_t count = 0;
+    std::vector<const ScoreValue*> known;
+    std::size_t replicates = std::numeric_limits<std::size_t>::max();
     for (const auto& value : score.values) {
+        if (std::isnan(value.value)) continue;
         values.push_back(value.value);
-        if (!std::isnan(value.value)) count += value.spots;
+        known.push_back(&value);
+        all.spots += value.spots;
+        replicates = std::min(replicates, value.replicates.size());
     }
-    score.values.push_back({kScopeMean, count, mean_of_known(values)});
+    all.value = mean_of_known(values);
+    for (std::size_t r = 0; r < replicates && !known.empty(); ++r) {
+        values.clear();
+        for (const auto* value : known) values.push_back(value->replicates[r]);
+        all.replicates.push_back(mean_of_known(values));
+    }
+    score.values.push_back(std::move(all));
 }
 
 std::vector<Score> score_embedding(const comm::Comm& comm, const Embedding& embedding,
-                                   const ScoredSpots& spots) {
-    return EmbeddingScorer(comm, embedding, spots).score();
+                                   const ScoredSpots& spots, const ScoreOptions& options) {
+    return EmbeddingScorer(comm, embedding, spots, options).score();
 }
 
 }  // namespace smeta::analysis

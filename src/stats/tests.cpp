@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 
+#include <boost/math/distributions/chi_squared.hpp>
 #include <boost/math/distributions/hypergeometric.hpp>
 #include <boost/math/distributions/students_t.hpp>
 
@@ -87,6 +88,12 @@ std::vector<double> benjamini_hochberg(std::span<const double> p_values) {
 
 double log2_fold_change(double group_mean, double rest_mean) {
     return std::log2((std::expm1(group_mean) + 1e-9) / (std::expm1(rest_mean) + 1e-9));
+}
+
+double chi_squared_tail(double statistic, double degrees_of_freedom) {
+    if (!(statistic > 0)) return 1;
+    return boost::math::cdf(
+        boost::math::complement(boost::math::chi_squared(degrees_of_freedom), statistic));
 }
 
 double hypergeometric_tail(std::int64_t hits, std::int64_t population, std::int64_t marked,

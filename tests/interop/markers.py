@@ -1,5 +1,6 @@
 """smeta markers and correlate against scanpy's rank_genes_groups, scipy and statsmodels, on 1, 2 and 4 ranks."""
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,7 @@ import scanpy as sc
 import scipy.sparse
 import scipy.stats
 from scipy.stats import false_discovery_control
+from sklearn.linear_model import LogisticRegression
 
 SMETA, *LAUNCHER = sys.argv[1:]
 GENES, METABOLITES, SPOTS = 150, 30, 700
@@ -20,6 +22,7 @@ def smeta(*arguments, np_=1):
     launcher = [LAUNCHER[0], "-n", str(np_), "--oversubscribe", *LAUNCHER[1:]] if np_ > 1 else []
     done = subprocess.run([*launcher, SMETA, *map(str, arguments)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    return done.stderr
 
 
 def refused(says, *arguments):
@@ -86,6 +89,21 @@ def compare(ours, theirs, what):
                             for _, block in ours.groupby(["group", "modality"], sort=True)])
     found = np.concatenate([block["adjusted_p"] for _, block in ours.groupby(["group", "modality"], sort=True)])
     assert np.abs(again - found).max() < 1e-12, what
+
+
+def against_regression(table, data, stderr):
+    """scanpy's logreg is scikit-learn's LogisticRegression on a modality: coefficients, and the share of spots it finds."""
+    for modality, kind in (("st", "ST"), ("sm", "SM")):
+        x = log_normalised(data, kind)
+        model = LogisticRegression(tol=1e-10, max_iter=20000).fit(x, data.obs["domain"])
+        own = table[table["modality"] == modality].set_index(["group", "feature"])["score"]
+        names = data.var_names[data.var["type"] == kind]
+        difference = max(abs(own[(g, n)] - model.coef_[i, j]) for i, g in enumerate(model.classes_) for j, n in enumerate(names))
+        share = float(re.search(rf"regression of {modality} in all samples: finds the group of ([0-9.]+) %", stderr)[1]) / 100
+        accuracy = model.score(x, data.obs["domain"])
+        print(f"logistic {modality}: coefficients {difference:.1e} of {abs(model.coef_).max():.2f}, accuracy {share:.4f}, {accuracy:.4f}")
+        assert difference < 1e-2 * abs(model.coef_).max() and abs(share - accuracy) < 1e-2
+    assert table["p_value"].isna().all() and table["adjusted_p"].isna().all()
 
 
 def against_scipy(ours, data):
@@ -158,6 +176,9 @@ with tempfile.TemporaryDirectory() as folder:
             assert other.read_bytes() == file.read_bytes(), f"{method} on {ranks} ranks, {threads} threads"
     against_scipy(ours, data)
 
+    stderr = smeta("markers", "--atlas", atlas, "--groupby", "domain", "--name", "logistic", "--method", "logistic")
+    against_regression(pd.read_csv(tables / "logistic.tsv", sep="\t"), data, stderr)
+
     table = pd.read_csv(markers("pair", "--reference", "d1"), sep="\t")
     compare(table, scanpy_table(data, "wilcoxon", "d1"), "wilcoxon against d1")
     table = pd.read_csv(markers("within", "--within-samples"), sep="\t")
@@ -175,6 +196,8 @@ with tempfile.TemporaryDirectory() as folder:
 
     refused(["no sample of run 'main' has an obs column 'nothing'", "domain"], "markers", "--atlas", atlas, "--groupby", "nothing")
     refused(["'d9' is no group of 'domain'", "d0, d1, d2, d3"], "markers", "--atlas", atlas, "--groupby", "domain", "--reference", "d9")
+    refused(["--method logistic tells all groups apart at once"], "markers", "--atlas", atlas, "--groupby", "domain", "--method", "logistic",
+            "--reference", "d1")
     refused(["smeta cluster makes it"], "markers", "--atlas", atlas)
     refused(["--sets FILE.gmt"], "enrich", "--atlas", atlas)
     refused(["run smeta markers"], "enrich", "--atlas", atlas, "--sets", folder / "none.gmt")

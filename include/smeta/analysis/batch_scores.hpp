@@ -20,10 +20,19 @@ core::MatrixD select_rows(const core::MatrixD& points, const std::vector<std::in
 double batch_silhouette(const core::MatrixD& points, std::span<const std::int32_t> batches,
                         std::span<const std::int32_t> labels);
 
-/// The same number with the distances shared over ranks; every rank gets it. Collective.
-double batch_silhouette(const comm::Comm& comm, const core::MatrixD& points,
-                        std::span<const std::int32_t> batches,
-                        std::span<const std::int32_t> labels);
+/// What batch_silhouette takes the mean of: 1 - |silhouette by batch| of every point among those of
+/// its label, NaN where the label does not qualify. Collective.
+std::vector<double> batch_mixing_by_label(const comm::Comm& comm, const core::MatrixD& points,
+                                          std::span<const std::int32_t> batches,
+                                          std::span<const std::int32_t> labels);
+
+inline constexpr std::int32_t kKbetNeighbors = 50;
+
+/// 1 for a point whose neighbours' batches a chi-squared test does not tell from those of all
+/// points (p of 0.05 or more), else 0. The mean is kBET's acceptance rate (Buettner et al. 2019;
+/// scib-metrics' kbet). Local.
+std::vector<double> kbet_accepted(const NearestNeighbors& nearest,
+                                  std::span<const std::int32_t> batches);
 
 /// Mean share of neighbours from other batches over its expectation when all are mixed evenly: 0
 /// (apart) ... 1 (mixed). NaN with one batch. Local.

@@ -11,7 +11,9 @@
 
 namespace smeta::analysis {
 
-enum class MarkerMethod { Wilcoxon, TTest };
+/// Logistic: coefficients of a multinomial regression of the groups on all features of a modality
+/// together (L2, C = 1, values as they are); no p-values.
+enum class MarkerMethod { Wilcoxon, TTest, Logistic };
 
 /// Over which spots a group is compared with the others.
 enum class MarkerScope { AllSamples, WithinSamples };
@@ -33,7 +35,7 @@ struct Marker {
     std::int32_t feature = 0;
     std::int64_t spots = 0;  ///< of the group, in samples that measured the feature
     std::int64_t rest = 0;
-    double score = 0;  ///< z of the Wilcoxon test, or t
+    double score = 0;  ///< z of the Wilcoxon test, t, or the coefficient
     double auc = 0.5;  ///< P(group > rest) + P(equal) / 2
     double log2_fold_change = 0;
     double mean = 0;  ///< of the log-normalised values
@@ -48,8 +50,10 @@ struct Marker {
 /// a sample did not measure are tested on the other samples. Groups or rests below min_spots are
 /// not tested. Ordered by sample, group, modality and descending score; the same numbers on any
 /// number of ranks and threads; all on rank 0, nothing elsewhere. Definitions: scanpy 1.11
-/// rank_genes_groups with tie_correct, but for p-values adjusted by modality. ConfigError where the
-/// reference is no group or nothing can be tested. Collective.
+/// rank_genes_groups with tie_correct, but for p-values adjusted by modality. Logistic holds the
+/// values of a modality in memory, twice, and leaves out features that a sample did not measure.
+/// ConfigError where the reference is no group, given for Logistic, or nothing can be tested.
+/// Collective.
 std::vector<Marker> find_markers(const comm::Comm& comm, const RunValues& values,
                                  const Groups& groups, const MarkerOptions& options);
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "smeta/analysis/cluster_config.hpp"
+#include "smeta/analysis/published_totals.hpp"
 #include "smeta/analysis/scores.hpp"
 #include "smeta/atlas/run.hpp"
 #include "smeta/comm/comm.hpp"
@@ -27,6 +28,8 @@ struct ScoreRequest {
     ClusterConfig cluster = {};    ///< clusters in embeddings other than the run's own
     std::uint64_t seed = 1;
     MarkerScores markers = MarkerScores::Compute;
+    std::int64_t replicates = 200;  ///< of the bootstrap over spots; 0: no intervals
+    Kbet kbet = Kbet::LeaveOut;
     /// Bytes that values held at a time may take on this rank.
     std::int64_t memory = std::int64_t{1} << 30U;
     /// Scores of the run's reconstruction, of the samples, their mean and all; made by the caller.
@@ -51,6 +54,7 @@ struct RunScores {
     std::vector<std::string> batches;
     std::vector<double> component_variances;  ///< of "pca", descending
     std::vector<EmbeddingScores> embeddings;  ///< "smeta", "pca", then the others
+    std::vector<PublishedTotals> published;   ///< of each embedding among these
 };
 
 /// Scores the latent of a run with its clusters, the principal components of its data before
@@ -59,8 +63,9 @@ struct RunScores {
 /// FormatError for a column, an embedding or a spot that is not there.
 RunScores score_run(const comm::Comm& comm, const atlas::Run& run, const ScoreRequest& request);
 
-/// scores.json and tables/scores.tsv.
+/// scores.json, tables/scores.tsv and tables/scores_published.tsv.
 std::string scores_json(const RunScores& scores);
 std::string scores_tsv(const RunScores& scores);
+std::string published_tsv(const RunScores& scores);
 
 }  // namespace smeta::analysis

@@ -23,6 +23,10 @@ struct ScoreValue {
     std::string scope;
     std::int64_t spots = 0;  ///< that it was computed on
     double value = 0;
+    std::vector<double> replicates = {};  ///< of spots drawn with replacement; empty: none made
+
+    /// Quantile of the replicates (linear between two), NaN without any.
+    double quantile(double share) const;
 };
 
 struct Score {
@@ -36,7 +40,7 @@ struct Score {
     bool low_is_good() const;
 };
 
-/// Appends the mean over the samples that have a value. Local.
+/// Appends the mean over the samples that have a value, replicate by replicate. Local.
 void add_mean_of_samples(Score& score);
 
 /// What is known of the spots, whatever the embedding; one entry a spot in canonical order.
@@ -60,11 +64,19 @@ struct Embedding {
     std::vector<std::int32_t> clusters;
 };
 
+enum class Kbet { Compute, LeaveOut };
+
+struct ScoreOptions {
+    std::int64_t replicates = 0;  ///< of a bootstrap over spots, of scores that have one
+    std::uint64_t seed = 1;
+    Kbet kbet = Kbet::LeaveOut;
+};
+
 /// Every score of one embedding: continuity and biology for each sample, their mean, biology and
 /// batch scores also over all spots. The same numbers on any number of ranks and threads. Memory: a
 /// few copies of the points and 20 neighbours a spot on every rank, 90 a spot of its own share.
 /// Collective.
 std::vector<Score> score_embedding(const comm::Comm& comm, const Embedding& embedding,
-                                   const ScoredSpots& spots);
+                                   const ScoredSpots& spots, const ScoreOptions& options);
 
 }  // namespace smeta::analysis

@@ -46,6 +46,9 @@ double log2_fold_change(double group_mean, double rest_mean);
 double hypergeometric_tail(std::int64_t hits, std::int64_t population, std::int64_t marked,
                            std::int64_t drawn);
 
+/// P(X >= statistic) of the chi-squared distribution; 1 at 0 or below.
+double chi_squared_tail(double statistic, double degrees_of_freedom);
+
 /// Pearson correlation, and cosine of the angle between two vectors of equal length; NaN when
 /// undefined (a constant, or a zero vector). Clamped to [-1, 1].
 double pearson(std::span<const double> x, std::span<const double> y);

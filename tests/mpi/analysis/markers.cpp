@@ -71,6 +71,22 @@ TEST_F(Markers, AnyRanksThreadsAndMemoryGiveTheSameTable) {
             }
 }
 
+TEST_F(Markers, RegressionGivesTheSameTableOnAnyRanks) {
+    const auto alone = comm::Comm::self();
+    for (const auto scope : {MarkerScope::AllSamples, MarkerScope::WithinSamples}) {
+        const MarkerOptions options{MarkerMethod::Logistic, scope};
+        const auto expected = table(alone, *run_, options);
+        core::set_threads(3);
+        test::on_each_communicator([&](const comm::Comm& comm) {
+            const auto found = table(comm, *run_, options);
+            EXPECT_EQ(found, comm.is_root() ? expected : "");
+        });
+        core::set_threads(1);
+    }
+    EXPECT_THROW(table(alone, *run_, {MarkerMethod::Logistic, MarkerScope::AllSamples, "10"}),
+                 core::ConfigError);
+}
+
 TEST_F(Markers, AFeatureIsTestedWhereItWasMeasured) {
     const RunValues values(comm_, *run_, run_->samples(), FeatureScope::Measured);
     EXPECT_EQ(values.features().count(), test::kGenes + test::kMetabolites);

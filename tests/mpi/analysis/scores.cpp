@@ -85,7 +85,11 @@ void write_embedding(const std::filesystem::path& file) {
 }
 
 ScoreRequest request_of(const std::filesystem::path& file) {
-    return {.label = "label", .others = {{file.string(), "X_two"}}, .components = 8};
+    return {.label = "label",
+            .others = {{file.string(), "X_two"}},
+            .components = 8,
+            .replicates = 20,
+            .kbet = Kbet::Compute};
 }
 
 RunScores scores_on(const comm::Comm& comm, const test::TemporaryFolder& folder) {
@@ -110,6 +114,7 @@ TEST(ScoresMpi, AnyRankAndThreadCountGivesTheSameText) {
             const auto found = scores_on(comm, folder);
             EXPECT_EQ(scores_json(found), scores_json(expected));
             EXPECT_EQ(scores_tsv(found), scores_tsv(expected));
+            EXPECT_EQ(published_tsv(found), published_tsv(expected));
         }
         core::set_threads(1);
     });

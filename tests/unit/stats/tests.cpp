@@ -103,4 +103,11 @@ TEST(Correlation, HandComputed) {
     EXPECT_TRUE(std::isnan(cosine(x, std::vector<double>{0, 0, 0})));
 }
 
+// scipy.stats.chi2.sf.
+TEST(ChiSquared, KnownTails) {
+    EXPECT_NEAR(chi_squared_tail(3.841458820694124, 1), 0.05, 1e-12);
+    EXPECT_NEAR(chi_squared_tail(7.5, 4), 0.11170929281604328, 1e-12);
+    EXPECT_EQ(chi_squared_tail(0, 3), 1);
+}
+
 }  // namespace
