@@ -212,9 +212,9 @@ class EmbeddingScorer {
         const auto rows = rows_with(embedding_.clusters, labelled);
         const auto clusters = compact(embedding_.clusters, rows);
         const auto labels = compact(spots_.labels->codes, rows);
-        const auto compared = [&](auto score) {
-            return [&clusters, &labels, score](std::span<const std::int64_t> spots) {
-                return score(taken(labels.codes, spots), taken(clusters.codes, spots));
+        const auto compared = [&](auto index) {
+            return [&clusters, &labels, index](std::span<const std::int64_t> spots) {
+                return index(taken(labels.codes, spots), taken(clusters.codes, spots));
             };
         };
         const auto count = static_cast<std::int64_t>(rows.size());
@@ -311,8 +311,8 @@ bool Score::low_is_good() const {
 
 double ScoreValue::quantile(double share) const {
     std::vector<double> sorted;
-    for (const double value : replicates)
-        if (!std::isnan(value)) sorted.push_back(value);
+    for (const double replicate : replicates)
+        if (!std::isnan(replicate)) sorted.push_back(replicate);
     if (sorted.empty()) return kNaN;
     std::sort(sorted.begin(), sorted.end());
     const double at = share * static_cast<double>(sorted.size() - 1);
