@@ -15,7 +15,7 @@ namespace smeta::analysis::detail {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr double kTolerance = 1e-9;
+constexpr double kTolerance = 1e-7;
 
 using Key = std::tuple<std::int32_t, std::int32_t, std::int32_t>;  // sample, group, feature
 

@@ -169,6 +169,7 @@ TEST(ScoresMpi, EveryScoreIsThereAndInItsRange) {
                                                    "ilisi",
                                                    "ilisi_knn",
                                                    "neighbor_mixing",
+                                                   "kbet",
                                                    "batch_variance",
                                                    "pcr"}))
             << embedding.name;
