@@ -60,7 +60,9 @@ H5Dataset::~H5Dataset() {
     if (state_ == nullptr) return;
     const bool broken = state_->failed && state_->communicator.has_value();
     if (broken) id_.release();
-    if (!id_.reset() && state_->writable) state_->failed = true;
+    if (id_.reset() || !state_->writable) return;
+    state_->failed = true;
+    detail::note_broken();  // HDF5 keeps the identifier and crashes on it when the process ends
 }
 
 void H5Dataset::load_description() {
