@@ -13,6 +13,7 @@
 #include "smeta/io/atomic_file.hpp"
 
 #include "layout.hpp"
+#include "lease.hpp"
 
 namespace smeta::atlas {
 
@@ -44,6 +45,7 @@ void refuse_foreign_content(const fs::path& path) {
         const bool ours = std::find(detail::kFolders.begin(), detail::kFolders.end(), name) !=
                               detail::kFolders.end() ||
                           name == detail::kLockFile || name == detail::kManifestFile ||
+                          name == detail::lease_folder(detail::kLockFile) ||
                           name == detail::kRegistryFile || io::is_temporary_name(name);
         if (!ours)
             throw core::ConfigError(

@@ -16,6 +16,7 @@
 #include "smeta/io/source_info.hpp"
 
 #include "layout.hpp"
+#include "lease.hpp"
 #include "pending.hpp"
 #include "slices.hpp"
 
@@ -186,7 +187,9 @@ std::optional<CommitBatch::State::Written> CommitBatch::State::finish(
     if (!detail::merge(current, all)) return std::nullopt;
     // Names first: after a crash in between the registry has names too many, which does no harm.
     Registry registry = Registry::read(root / detail::kRegistryFile);
+    detail::check_held(root / detail::kLockFile);
     if (registry.add(all_names)) registry.write(root / detail::kRegistryFile);
+    detail::check_held(root / detail::kLockFile);
     const std::string text = to_json(current);
     io::write_atomically((root / detail::kManifestFile).string(), text);
     for (const SampleEntry& old : replaced_entries) detail::remove_files(root, old, current);

@@ -8,6 +8,7 @@
 #include "smeta/io/atomic_file.hpp"
 
 #include "layout.hpp"
+#include "lease.hpp"
 
 namespace smeta::atlas {
 
@@ -48,7 +49,8 @@ bool holds_nothing(const fs::path& path) {
         const bool folder = std::find(detail::kFolders.begin(), detail::kFolders.end(), name) !=
                             detail::kFolders.end();
         return folder || name == detail::kManifestFile || name == detail::kRegistryFile ||
-               name == detail::kLockFile;
+               name == detail::kLockFile ||
+               *name.begin() == detail::lease_folder(detail::kLockFile);
     });
 }
 
@@ -62,6 +64,7 @@ void remove_if_empty(const fs::path& path, const std::vector<fs::path>& folders)
     if (!holds_nothing(path)) return;
     for (const char* file : {detail::kManifestFile, detail::kRegistryFile, detail::kLockFile})
         fs::remove(path / file);
+    fs::remove_all(detail::lease_folder(lock_file));
     for (const fs::path& folder : folders) fs::remove(folder);
 }
 

@@ -1,10 +1,13 @@
 #include "smeta/atlas/lock.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <memory>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -15,6 +18,8 @@
 
 #include "smeta/core/error.hpp"
 #include "smeta/core/log.hpp"
+
+#include "lease.hpp"
 
 namespace smeta::atlas {
 
@@ -36,7 +41,7 @@ std::string command_text() {
 
 std::string describe_self() {
     const char* job = std::getenv("SLURM_JOB_ID");
-    return fmt::format("host {} pid {}{} command: {}\n", host_name(), getpid(),
+    return fmt::format("host {} pid {}{} command: {}", host_name(), getpid(),
                        job != nullptr ? fmt::format(" job {}", job) : "", command_text());
 }
 
@@ -49,25 +54,24 @@ std::string holder(int descriptor) {
 }
 
 void write_holder(int descriptor) {
-    const std::string text = describe_self();
+    const std::string text = describe_self() + "\n";
     // Only a message for people: the lock itself does not depend on it.
     if (ftruncate(descriptor, 0) == 0) (void)!pwrite(descriptor, text.data(), text.size(), 0);
 }
 
-bool try_lock(int descriptor, const FileLock::Options& options, const std::string& path) {
+enum class Outcome { Locked, Busy, NoLocks };
+
+Outcome try_lock(int descriptor, const FileLock::Options& options, const std::string& path) {
     struct flock request = {};
     request.l_type = options.mode == LockMode::Exclusive ? F_WRLCK : F_RDLCK;
     request.l_whence = SEEK_SET;
     request.l_start = options.byte;
     request.l_len = 1;
-    if (fcntl(descriptor, F_OFD_SETLK, &request) == 0) return true;
-    if (errno == EAGAIN || errno == EACCES || errno == EINTR) return false;
-    if (errno == ENOSYS || errno == EOPNOTSUPP || errno == ENOLCK) {
-        core::log_warning(
-            "{}: this file system has no locks ({}); let only one command write at a time", path,
-            std::strerror(errno));
-        return true;
-    }
+    if (fcntl(descriptor, F_OFD_SETLK, &request) == 0) return Outcome::Locked;
+    if (errno == EAGAIN || errno == EACCES || errno == EINTR) return Outcome::Busy;
+    const int none[] = {ENOSYS, EOPNOTSUPP, ENOLCK, EINVAL};
+    if (std::find(std::begin(none), std::end(none), errno) != std::end(none))
+        return Outcome::NoLocks;
     throw core::IoError::from_errno("lock", path, errno);
 }
 
@@ -77,6 +81,35 @@ bool is_named(int descriptor, const std::filesystem::path& file) {
     struct stat named = {};
     return fstat(descriptor, &open) == 0 && stat(file.c_str(), &named) == 0 &&
            open.st_dev == named.st_dev && open.st_ino == named.st_ino;
+}
+
+/// The leases of this process by the descriptor of their FileLock, which has no more than that
+/// where the kernel locks. What is left at exit() is released.
+class Leases {
+  public:
+    void add(int descriptor, std::unique_ptr<detail::Lease> lease) {
+        const std::lock_guard lock(mutex_);
+        of_descriptor_[descriptor] = std::move(lease);
+    }
+    void remove(int descriptor) {
+        const std::lock_guard lock(mutex_);
+        of_descriptor_.erase(descriptor);
+    }
+    bool is_lost(const std::filesystem::path& file) {
+        const std::lock_guard lock(mutex_);
+        return std::any_of(of_descriptor_.begin(), of_descriptor_.end(), [&](const auto& entry) {
+            return entry.second->lock_file() == file && entry.second->lost();
+        });
+    }
+
+  private:
+    std::mutex mutex_;
+    std::map<int, std::unique_ptr<detail::Lease>> of_descriptor_;
+};
+
+Leases& leases() {
+    static Leases leases;
+    return leases;
 }
 
 int open_file(const std::filesystem::path& file) {
@@ -92,7 +125,15 @@ FileLock::FileLock(const std::filesystem::path& file, const Options& options) {
     const auto deadline = std::chrono::steady_clock::now() + options.patience;
     try {
         for (;;) {
-            if (try_lock(descriptor_, options, file.string())) {
+            const Outcome outcome = try_lock(descriptor_, options, file.string());
+            if (outcome == Outcome::NoLocks) {
+                core::log_debug("{}: this file system has no locks: a renewed lease stands in",
+                                file.string());
+                leases().add(descriptor_,
+                             std::make_unique<detail::Lease>(file, options, describe_self()));
+                break;
+            }
+            if (outcome == Outcome::Locked) {
                 if (is_named(descriptor_, file)) break;
                 ::close(std::exchange(descriptor_, -1));
                 descriptor_ = open_file(file);
@@ -111,7 +152,9 @@ FileLock::FileLock(const std::filesystem::path& file, const Options& options) {
 }
 
 FileLock::~FileLock() {
-    if (descriptor_ >= 0) ::close(descriptor_);
+    if (descriptor_ < 0) return;
+    leases().remove(descriptor_);
+    ::close(descriptor_);
 }
 
 FileLock::FileLock(FileLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
@@ -120,5 +163,17 @@ FileLock& FileLock::operator=(FileLock&& other) noexcept {
     std::swap(descriptor_, other.descriptor_);
     return *this;
 }
+
+namespace detail {
+
+void check_held(const std::filesystem::path& file) {
+    if (leases().is_lost(file))
+        throw core::IoError(fmt::format(
+            "{}: this process stood still for so long that another one may have taken its place; "
+            "run the command again",
+            file.string()));
+}
+
+}  // namespace detail
 
 }  // namespace smeta::atlas

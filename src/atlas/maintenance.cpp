@@ -13,6 +13,7 @@
 #include "smeta/io/atomic_file.hpp"
 
 #include "layout.hpp"
+#include "lease.hpp"
 
 namespace smeta::atlas {
 
@@ -106,6 +107,7 @@ void remove_sample(ShardedAtlas& atlas, const std::string& sample, RemoveMode mo
                         sample, fmt::join(runs, ", ")));
     Manifest manifest = atlas.manifest();
     manifest.samples.erase(sample);
+    detail::check_held(atlas.path() / detail::kLockFile);
     io::write_atomically((atlas.path() / detail::kManifestFile).string(), to_json(manifest));
     atlas.refresh();
     detail::remove_files(atlas.path(), removed, manifest);
