@@ -6,11 +6,11 @@
 #include <fmt/ranges.h>
 
 #include "smeta/analysis/placement.hpp"
+#include "smeta/atlas/listed_file.hpp"
 #include "smeta/atlas/names.hpp"
 #include "smeta/atlas/query.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/core/log.hpp"
-#include "smeta/io/atomic_file.hpp"
 #include "smeta/model/embed.hpp"
 #include "smeta/model/map.hpp"
 
@@ -158,7 +158,7 @@ void write_tables(const atlas::Run& run, const std::string& folder, const std::s
                   const std::vector<analysis::PlacedSample>& placed,
                   const std::vector<model::PredictionScore>& predictions) {
     const auto write = [&](const char* name, const std::string& content) {
-        io::write_atomically((run.map_folder(folder) / name).string(), content);
+        atlas::write_listed(run.map_folder(folder), name, content);
     };
     write("summary.tsv", text);
     if (std::any_of(placed.begin(), placed.end(), [](const auto& p) { return p.labels; }))

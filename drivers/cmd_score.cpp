@@ -9,11 +9,11 @@
 #include <fmt/format.h>
 
 #include "smeta/analysis/score_stage.hpp"
+#include "smeta/atlas/listed_file.hpp"
 #include "smeta/atlas/run_output.hpp"
 #include "smeta/atlas/writer_lock.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/core/log.hpp"
-#include "smeta/io/atomic_file.hpp"
 #include "smeta/model/embed.hpp"
 #include "smeta/model/reconstruction_fit.hpp"
 #include "smeta/report/score_figure.hpp"
@@ -132,7 +132,8 @@ int run_score(Context& context, const ScoreOptions& options) {
         atlas::write_table(run, "scores_published", analysis::published_tsv(scores));
         atlas::write_figure(run, "scores", report::score_svg(figure_of(scores)));
         const auto writing = atlas::writer_lock(run.atlas_path());
-        io::write_atomically(run.scores_file().string(), analysis::scores_json(scores));
+        atlas::write_listed(run.folder(), run.scores_file().filename().string(),
+                            analysis::scores_json(scores));
     });
     core::log_info("scores of run '{}': {}", run.name(), run.scores_file().string());
     record_history(context, run, "score");

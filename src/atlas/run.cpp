@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "smeta/atlas/listed_file.hpp"
 #include "smeta/atlas/names.hpp"
 #include "smeta/atlas/writer_lock.hpp"
 #include "smeta/core/config.hpp"
@@ -27,6 +28,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kInputs = "inputs.json";
+constexpr const char* kConfig = "config.toml";
 constexpr const char* kFeatures = "features.h5";
 constexpr const char* kStart = "start";
 constexpr const char* kStartedFrom = "run.txt";
@@ -129,11 +131,11 @@ Run Run::create(const ShardedAtlas& atlas, const std::string& name, const Setup&
     const std::string features_file = (folder / kFeatures).string();
     detail::write_features(features_file, features, inputs);
     inputs.features = io::file_checksum(features_file);
-    io::write_atomically((folder / "config.toml").string(), setup.config_toml);
+    write_listed(folder, kConfig, setup.config_toml);
     if (!setup.from.empty()) copy_start(open(atlas, setup.from), folder);
     // Last: from here on the run exists.
     const std::string text = to_json(inputs);
-    io::write_atomically((folder / kInputs).string(), text);
+    write_listed(folder, kInputs, text);
     io::sync_folder(folder.parent_path().string());
     return {atlas.path(), name, text};
 }
@@ -212,7 +214,7 @@ std::string Run::config_toml() const {
 }
 
 void Run::write_config(const std::string& toml) const {
-    io::write_atomically(config_file().string(), toml);
+    write_listed(folder_, kConfig, toml);
 }
 
 void Run::check_inputs(InputCheck check) const {

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
+#include "smeta/atlas/listed_file.hpp"
 #include "smeta/atlas/names.hpp"
 #include "smeta/atlas/writer_lock.hpp"
 #include "smeta/core/error.hpp"
-#include "smeta/io/atomic_file.hpp"
 
 namespace smeta::atlas {
 namespace {
@@ -17,7 +17,8 @@ void write_below(const Run& run, const std::filesystem::path& folder, std::strin
     std::error_code error;
     std::filesystem::create_directories(folder, error);
     if (error) throw core::IoError::from_errno("create", folder.string(), error.value());
-    io::write_atomically((folder / fmt::format("{}.{}", name, extension)).string(), content);
+    const auto below = folder.lexically_relative(run.folder());
+    write_listed(run.folder(), (below / fmt::format("{}.{}", name, extension)).string(), content);
 }
 
 }  // namespace

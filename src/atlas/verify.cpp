@@ -7,7 +7,6 @@
 
 #include "smeta/atlas/maintenance.hpp"
 #include "smeta/atlas/names.hpp"
-#include "smeta/atlas/run.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/core/hash.hpp"
 #include "smeta/core/log.hpp"
@@ -18,6 +17,7 @@
 #include "json_fields.hpp"
 #include "layout.hpp"
 #include "pending.hpp"
+#include "verify_plan.hpp"
 
 namespace smeta::atlas {
 
@@ -25,145 +25,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Annotated and Stage: the checksum is that of the entry. Sealed: it stands in the file itself.
-/// Checkpoint: likewise, and it is no HDF5. Unchecked: only the structure can be read.
-enum class Kind { Annotated, Stage, Sealed, Checkpoint, Unchecked };
-
-/// Something to check: a file that the manifest or a run names, or a file of a run without
-/// checksum.
-struct Task {
-    FileEntry entry;
-    Kind kind = Kind::Stage;
-    bool hashed = false;  ///< has a checksum in its entry, and the entry's size
-};
-
-/// What is known before files are read. The same on every rank.
-struct Plan {
-    std::vector<Task> tasks;  ///< ascending by path
-    std::set<std::string> named;
-    std::vector<Problem> problems;
-    /// False when the manifest or an inputs.json cannot be read: nothing may then be called
-    /// unnamed.
-    bool complete = true;
-};
-
-std::string short_text(const core::Error& error) {
-    std::string text = error.what();
-    std::replace(text.begin(), text.end(), '\n', ';');
-    return text;
-}
-
-bool has_entry_checksum(const Task& task) {
-    return task.kind == Kind::Annotated || task.kind == Kind::Stage;
-}
-
-class Planner {
-  public:
-    explicit Planner(const fs::path& root) : root_(root) {}
-
-    Plan plan() {
-        guard(detail::kManifestFile, [&] { add_manifest(); });
-        for (const std::string& run : detail::run_names(root_))
-            guard(fmt::format("runs/{}/inputs.json", run), [&] { add_run(run); });
-        for (auto& [path, task] : tasks_) {
-            task.hashed = has_entry_checksum(task) && has_entry_size(task);
-            plan_.tasks.push_back(std::move(task));
-        }
-        return std::move(plan_);
-    }
-
-  private:
-    bool has_entry_size(const Task& task) const {
-        std::error_code missing;
-        const auto bytes = fs::file_size(root_ / task.entry.path, missing);
-        return !missing && static_cast<std::int64_t>(bytes) == task.entry.bytes;
-    }
-    template <class Work>
-    void guard(const std::string& file, const Work& work) {
-        try {
-            work();
-        } catch (const core::Error& error) {
-            plan_.problems.push_back({file, short_text(error)});
-            plan_.complete = false;
-        }
-    }
-    void add(const FileEntry& entry, Kind kind) {
-        plan_.named.insert(entry.path);
-        const auto [known, is_new] = tasks_.try_emplace(entry.path, Task{entry, kind});
-        if (!is_new && (known->second.entry.checksum != entry.checksum ||
-                        known->second.entry.bytes != entry.bytes))
-            plan_.problems.push_back(
-                {entry.path, "the manifest and a run's inputs.json give it different checksums"});
-    }
-    void add_stages(const std::map<std::string, StageEntry>& stages) {
-        for (const auto& [name, stage] : stages)
-            for (const FileEntry& file : stage.files)
-                add(file, name == kRaw || name == kJoint ? Kind::Annotated : Kind::Stage);
-    }
-    void add_manifest() {
-        const fs::path file = root_ / detail::kManifestFile;
-        const Manifest manifest = parse_manifest(io::read_text_file(file.string()), file.string());
-        for (const auto& [name, sample] : manifest.samples) add_stages(sample.stages);
-        add_stages(manifest.stages);
-    }
-    void add_run(const std::string& run) {
-        const std::string folder = "runs/" + run + "/";
-        const fs::path file = root_ / (folder + "inputs.json");
-        const RunInputs inputs = parse_inputs(io::read_text_file(file.string()), file.string());
-        for (const InputSample& sample : inputs.samples)
-            for (const FileEntry& entry : sample.files) add(entry, Kind::Annotated);
-        FileEntry features{
-            .path = folder + "features.h5", .checksum = inputs.features, .extra = {}};
-        std::error_code missing;
-        const auto bytes = fs::file_size(root_ / features.path, missing);
-        features.bytes = missing ? 0 : static_cast<std::int64_t>(bytes);
-        add(features, Kind::Stage);
-        add_rewritten(folder);
-        add_rewritten(folder + "results/");
-        add_rewritten(folder + "reconstruction/");
-        add_rewritten(folder + "checkpoints/");
-        add_rewritten(folder + "start/");
-        add_mapped(folder + "map/");
-    }
-    void add_mapped(const std::string& folder) {
-        std::error_code absent;
-        for (auto at = fs::recursive_directory_iterator(root_ / folder, absent);
-             at != fs::recursive_directory_iterator(); ++at) {
-            if (!at->is_directory() || at->is_symlink()) continue;
-            if (io::is_temporary_name(at->path().filename().string()))
-                at.disable_recursion_pending();  // a query that is being made
-            else
-                add_rewritten(at->path().lexically_relative(root_).string() + "/");
-        }
-    }
-    // Files that commands rewrite carry their checksum themselves.
-    static Kind kind_of(const std::string& folder, const std::string& name) {
-        if (folder.ends_with("checkpoints/")) return Kind::Checkpoint;
-        const bool of_sample = folder.ends_with("results/") ||
-                               folder.ends_with("reconstruction/") ||
-                               folder.find("/map/") != std::string::npos;
-        const bool sealed = of_sample || name == "model.h5" || name == "neighbors.h5";
-        return sealed ? Kind::Sealed : Kind::Unchecked;
-    }
-    void add_rewritten(const std::string& folder) {
-        std::error_code absent;
-        for (const auto& file : fs::directory_iterator(root_ / folder, absent)) {
-            const std::string name = file.path().filename().string();
-            const std::string extension = file.path().extension().string();
-            const bool ours = extension == ".h5" || extension == ".h5ad" || extension == ".h5mu" ||
-                              extension == ".ckpt";
-            if (!ours || !file.is_regular_file() || io::is_temporary_name(name)) continue;
-            if (tasks_.count(folder + name) != 0) continue;
-            FileEntry entry{.path = folder + name, .checksum = {}, .extra = {}};
-            entry.bytes = static_cast<std::int64_t>(file.file_size());
-            tasks_.try_emplace(entry.path, Task{entry, kind_of(folder, name)});
-        }
-    }
-
-    fs::path root_;
-    Plan plan_;
-    std::map<std::string, Task> tasks_;
-};
+using detail::Kind;
+using detail::Plan;
+using detail::short_text;
+using detail::Task;
 
 void check_annotated(const fs::path& file, const FileEntry& entry, Registry& names) {
     std::int64_t largest = 0;
@@ -179,6 +44,18 @@ void check_annotated(const fs::path& file, const FileEntry& entry, Registry& nam
                                  .expected = fmt::format("{} rows", entry.rows),
                                  .found = fmt::format("{}", largest),
                                  .hint = {}});
+}
+
+/// One that is gone was taken away: nothing needs it.
+void check_listed(const fs::path& file, const std::vector<core::Hash128>& accepted) {
+    if (!fs::exists(file)) return;
+    const core::Hash128 found = core::hash128(io::read_text_file(file.string()));
+    if (std::find(accepted.begin(), accepted.end(), found) == accepted.end())
+        throw core::FormatError({.file = file.string(),
+                                 .object = "checksum",
+                                 .expected = core::to_hex(accepted.back()),
+                                 .found = core::to_hex(found),
+                                 .hint = "damaged, or changed by hand"});
 }
 
 fs::path file_of(const fs::path& root, const Task& task) {
@@ -222,10 +99,11 @@ std::vector<core::Hash128> checksums(const comm::Comm& comm, const fs::path& roo
 void check_task(const fs::path& root, const Task& task, const core::Hash128& checksum,
                 Registry& names) {
     const fs::path file = file_of(root, task);
-    if (has_entry_checksum(task)) {
+    if (detail::has_entry_checksum(task)) {
         detail::check_size(file, task.entry);
         detail::check_checksum(file, task.entry, checksum);
     }
+    if (task.kind == Kind::Listed) return check_listed(file, task.accepted);
     if (task.kind == Kind::Checkpoint && !fs::exists(file)) return;  // training keeps the newest
     if (task.kind == Kind::Sealed || task.kind == Kind::Checkpoint) detail::check_sealed(file);
     if (task.kind != Kind::Checkpoint) detail::check_hdf5(file);
@@ -408,7 +286,7 @@ VerifyReport verify(const comm::Comm& comm, const fs::path& path, RepairMode rep
         if (repair == RepairMode::Repair) locks.emplace(path);
     });
     Plan plan;
-    comm.all_or_throw([&] { plan = Planner(path).plan(); });
+    comm.all_or_throw([&] { plan = detail::plan_verification(path); });
     // A commit between two ranks' looks would deal the files differently.
     const auto plans = comm.allgather(outline(plan));
     if (std::any_of(plans.begin(), plans.end(), [&](const auto& p) { return p != plans.front(); }))

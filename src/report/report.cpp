@@ -4,8 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "smeta/atlas/listed_file.hpp"
 #include "smeta/core/error.hpp"
-#include "smeta/io/atomic_file.hpp"
 
 #include "page.hpp"
 
@@ -131,14 +131,14 @@ void write_report(const ReportData& data, const fs::path& folder) {
     if (error) throw core::IoError::from_errno("create", folder.string(), error.value());
     const auto figures = all_figures(data);
     for (const auto& placed : figures)
-        io::write_atomically((folder / "figures" / (placed.figure.svg.id() + ".svg")).string(),
-                             placed.figure.svg.file());
+        atlas::write_listed(folder, "figures/" + placed.figure.svg.id() + ".svg",
+                            placed.figure.svg.file());
     for (const auto& table : {samples_table(data), inputs_table(data), composition_table(data),
                               mixing_table(data), commands_table(data), timings_table(data)})
         if (!table.rows.empty())
-            io::write_atomically((folder / "tables" / (table.id + ".tsv")).string(), to_tsv(table));
-    io::write_atomically((folder / "report.json").string(), report_json(data));
-    io::write_atomically((folder / "report.html").string(), report_html(data, figures));
+            atlas::write_listed(folder, "tables/" + table.id + ".tsv", to_tsv(table));
+    atlas::write_listed(folder, "report.json", report_json(data));
+    atlas::write_listed(folder, "report.html", report_html(data, figures));
 }
 
 }  // namespace smeta::report

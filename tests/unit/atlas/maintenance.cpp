@@ -62,7 +62,7 @@ TEST(Verify, a_sound_atlas_has_no_problem) {
     const Example example;
     const VerifyReport report = verify_alone(example.path());
     EXPECT_TRUE(report.sound());
-    EXPECT_EQ(report.files, 5);  // two raw, two joint, features.h5
+    EXPECT_EQ(report.files, 7);  // raw, joint, features.h5, config.toml, inputs.json
     EXPECT_TRUE(report.leftovers.empty());
     EXPECT_TRUE(report.unnamed.empty());
 }
