@@ -44,7 +44,9 @@ atlas::ShardedAtlas prepare(Context& context, const atlas::Study& study,
     stage("align", [&] { align::run_align(comm, atlas, settings.align); });
     stage("reassign", [&] { align::run_reassign(comm, atlas, settings.reassign); });
     stage("select", [&] {
-        preprocess::run_select(comm, atlas, settings.select, {}, settings.ingest.source.mz_ppm);
+        const auto& source = settings.ingest.source;
+        preprocess::run_select(comm, atlas, settings.select, {},
+                               {source.mz_ppm, source.max_bin_ppm});
     });
     return atlas;
 }

@@ -16,8 +16,9 @@ int run_select(Context& context, const StageOptions& options) {
         return 0;
     }
     const core::Timings::Scope timing(context.timings, "select");
+    const auto& source = context.settings.ingest.source;
     preprocess::run_select(context.comm, atlas, context.settings.select, options.samples,
-                           context.settings.ingest.source.mz_ppm);
+                           {source.mz_ppm, source.max_bin_ppm});
     return 0;
 }
 

@@ -75,7 +75,7 @@ core::CountsCsr normalised_rows(const atlas::JointReader& sample,
                                 const atlas::ModalityFeatures& features, std::int64_t first,
                                 std::int64_t last) {
     const auto width = static_cast<std::int32_t>(features.names().size());
-    const auto new_column = atlas::features_in(sample.var(features.name).index, features);
+    const auto new_column = atlas::features_in(sample.var(features.name), features);
     auto rows = core::select_columns(sample.read_rows(features.name, first, last).view(),
                                      new_column, width);
     const auto sums = core::row_sums(rows.view());

@@ -14,16 +14,13 @@
 namespace smeta::analysis {
 namespace {
 
-/// The features of a sample as they travel: "MODALITY\0NAME\0" each.
-std::string pack_names(const atlas::JointReader& joint) {
-    std::string names;
-    for (const auto& modality : joint.modalities())
-        for (const auto& name : joint.var(modality).index)
-            names.append(modality).append(1, '\0').append(name).append(1, '\0');
-    return names;
+/// The features of a modality of a sample as they travel: "MODALITY\0NAME\0" each.
+void pack(const std::string& modality, const std::vector<std::string>& names, std::string& packed) {
+    for (const auto& name : names)
+        packed.append(modality).append(1, '\0').append(name).append(1, '\0');
 }
 
-/// Calls `visit(modality, name)` for every feature of pack_names.
+/// Calls `visit(modality, name)` for every feature of pack.
 template <class Visit>
 void unpack_names(std::string_view packed, const Visit& visit) {
     for (std::size_t at = 0; at < packed.size();) {
@@ -124,30 +121,28 @@ void RunValues::cut_rows(const comm::Comm& comm) {
 void RunValues::gather_features(const comm::Comm& comm, FeatureScope scope) {
     std::vector<std::string> packed(samples_.size());
     const auto owner = [&](std::size_t s) { return static_cast<int>(s) % comm.size(); };
-    atlas::FeatureSet selected;
     comm.all_or_throw([&] {
-        selected = run_.features();
+        selected_ = run_.features();
         for (std::size_t s = 0; s < samples_.size(); ++s) {
             if (owner(s) != comm.rank()) continue;
             const auto reader = run_.open_joint(samples_[s]);
-            packed[s] = pack_names(reader);
-            for (const auto& modality : reader.modalities())
+            for (const auto& modality : reader.modalities()) {
+                pack(modality, names_of(reader, modality), packed[s]);
                 stored_values_ += reader.stored_values(modality);
+            }
         }
     });
     stored_values_ = comm.allreduce(stored_values_);
-    for (const auto& modality : selected.modalities)
-        common_.emplace(modality.name, atlas::common_names(modality));
     Union all;
     for (std::size_t s = 0; s < samples_.size(); ++s) {
         comm.broadcast(packed[s], owner(s));
         if (scope == FeatureScope::Measured)
             unpack_names(packed[s], [&](std::string_view modality, std::string_view name) {
-                all.names[std::string(modality)].emplace(common_name(modality, name));
+                all.names[std::string(modality)].emplace(name);
             });
     }
     if (scope == FeatureScope::Selected)
-        for (const auto& modality : selected.modalities)
+        for (const auto& modality : selected_.modalities)
             all.names[modality.name].insert(modality.names().begin(), modality.names().end());
     features_.modalities = in_order(all);
     for (std::size_t m = 0; m < features_.modalities.size(); ++m)
@@ -163,17 +158,17 @@ void RunValues::gather_features(const comm::Comm& comm, FeatureScope scope) {
             continue;
         }
         unpack_names(packed[s], [&](std::string_view modality, std::string_view name) {
-            const auto feature = features_.find(modality, common_name(modality, name));
+            const auto feature = features_.find(modality, name);
             if (feature) features_.is_measured(row, *feature) = 1;
         });
     }
 }
 
-std::string_view RunValues::common_name(std::string_view modality, std::string_view name) const {
-    const auto names = common_.find(modality);
-    if (names == common_.end()) return name;
-    const auto found = names->second.find(name);
-    return found == names->second.end() ? name : std::string_view(found->second);
+std::vector<std::string> RunValues::names_of(const atlas::JointReader& joint,
+                                             const std::string& modality) const {
+    const atlas::ModalityFeatures* features = selected_.find(modality);
+    return features == nullptr ? joint.var(modality).index
+                               : atlas::names_in(joint.var(modality), *features);
 }
 
 const atlas::JointReader& RunValues::joint(std::int32_t sample) const {
@@ -182,8 +177,8 @@ const atlas::JointReader& RunValues::joint(std::int32_t sample) const {
     columns_.clear();
     for (const auto& modality : open_->modalities()) {
         auto& columns = columns_[modality];
-        for (const auto& name : open_->var(modality).index)
-            columns.push_back(features_.find(modality, common_name(modality, name)).value_or(-1));
+        for (const auto& name : names_of(*open_, modality))
+            columns.push_back(features_.find(modality, name).value_or(-1));
     }
     open_sample_ = sample;
     return *open_;

@@ -178,10 +178,34 @@ class Exporter {
 
     io::Frame features_of(const std::string& name) const {
         if (run_ != nullptr) return features_.find(name)->var;
-        std::vector<const io::Frame*> vars;
+        std::vector<io::Frame> vars;
         for (const Section& section : sections_)
-            if (section.joint.has(name)) vars.push_back(&section.joint.var(name));
-        return united_features(vars);
+            if (section.joint.has(name)) vars.push_back(section.joint.var(name));
+        return united_species(std::move(vars));
+    }
+
+    /// With the names that the files have where those of two species coincide.
+    static io::Frame united_species(std::vector<io::Frame> vars) {
+        std::vector<std::vector<std::string>> names;
+        std::vector<io::Frame*> frames;
+        for (io::Frame& var : vars) {
+            names.push_back(var.index);
+            frames.push_back(&var);
+        }
+        separate_species(frames);
+        std::map<std::string, std::string> in_files;
+        for (std::size_t s = 0; s < vars.size(); ++s)
+            for (std::size_t f = 0; f < names[s].size(); ++f)
+                if (names[s][f] != vars[s].index[f]) in_files[vars[s].index[f]] = names[s][f];
+        io::Frame united = united_features({frames.begin(), frames.end()});
+        if (in_files.empty()) return united;
+        std::vector<std::string> others;
+        for (const std::string& name : united.index) {
+            const auto found = in_files.find(name);
+            others.push_back(found == in_files.end() ? "" : found->second);
+        }
+        united.set(std::string(kOtherNames), std::move(others));
+        return united;
     }
 
     static core::CountsCsr values(const std::string& name, const io::Frame& var,
@@ -195,7 +219,7 @@ class Exporter {
                 all.rows += joint.rows();
                 continue;
             }
-            const auto columns = features_in(joint.var(name).index, {name, var, {}});
+            const auto columns = features_in(joint.var(name), {name, var, {}});
             for (std::int64_t first = 0; first < joint.rows(); first += kBlockRows) {
                 const std::int64_t last = std::min(joint.rows(), first + kBlockRows);
                 const core::CountsCsr block =

@@ -53,7 +53,7 @@ class Matcher {
     void by_name() {
         const auto wanted = detail::gene_ids(features_);
         const auto found = detail::gene_ids(var_);
-        const auto positions = features_in(var_.index, {{}, features_, {}});
+        const auto positions = features_in(var_, {{}, features_, {}});
         for (std::size_t c = 0; c < var_.index.size(); ++c) {
             if (positions[c] < 0) continue;
             const std::string& id = wanted[positions[c]];

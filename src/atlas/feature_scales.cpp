@@ -18,7 +18,7 @@ struct Sums {
 };
 
 void add(const JointReader& joint, const ModalityFeatures& modality, Sums& sums) {
-    const auto column = features_in(joint.var(modality.name).index, modality);
+    const auto column = features_in(joint.var(modality.name), modality);
     for (const std::int32_t f : column)
         if (f >= 0) sums.rows[f] += static_cast<double>(joint.rows());
     for (std::int64_t first = 0; first < joint.rows(); first += kBlockRows) {

@@ -84,7 +84,7 @@ void check_features(const FeatureSet& features) {
 void fill_measured(FeatureSet& features, const JointReader& joint, std::int64_t sample) {
     for (ModalityFeatures& modality : features.modalities) {
         if (!joint.has(modality.name)) continue;
-        for (const std::int32_t f : features_in(joint.var(modality.name).index, modality))
+        for (const std::int32_t f : features_in(joint.var(modality.name), modality))
             if (f >= 0) modality.measured(sample, f) = 1;
     }
 }

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "smeta/atlas/common_features.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/core/log.hpp"
 #include "smeta/io/value_policy.hpp"
@@ -89,6 +90,10 @@ void finish_sample(io::MuData& data, const SampleSource& source, const std::stri
         const auto rows = modality.obs.rows();
         for (const auto& [level, value] : source.obs)
             modality.obs.set(level, constant(rows, value));
+        if (const auto species = source.obs.find(std::string(kSpecies));
+            name == "st" && species != source.obs.end())
+            modality.var.set(species->first,
+                             std::vector<std::string>(modality.var.index.size(), species->second));
         modality.obs.set("sample", constant(rows, source.name));
         modality.obs.set("cohort", constant(rows, cohort));
         const bool pixels = name == "sm" && source.joint.empty();

@@ -228,7 +228,7 @@ const JointReader& RowSource::joint(std::int32_t sample) const {
             auto& columns = columns_.emplace_back();
             if (!open_->has(name)) continue;
             columns = inputs_.columns.empty()
-                          ? features_in(open_->var(name).index, *inputs_.features.find(name))
+                          ? features_in(open_->var(name), *inputs_.features.find(name))
                           : inputs_.columns[sample].at(name);
         }
     }

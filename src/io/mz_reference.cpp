@@ -43,12 +43,26 @@ void MzCollector::add(std::span<const double> mz) {
     if (pending_.size() >= kPending) compact();
 }
 
+void MzCollector::add(const MzBins& bins) {
+    compact();
+    const auto known = static_cast<std::ptrdiff_t>(intervals_.size());
+    for (std::int32_t b = 0; b < bins.size(); ++b)
+        intervals_.push_back(
+            {bins.center[b] - bins.half_width[b], bins.center[b] + bins.half_width[b]});
+    std::sort(intervals_.begin() + known, intervals_.end());
+    unite(known);
+}
+
 void MzCollector::compact() {
     std::sort(pending_.begin(), pending_.end());
     pending_.erase(std::unique(pending_.begin(), pending_.end()), pending_.end());
     const auto known = static_cast<std::ptrdiff_t>(intervals_.size());
     for (const double u : pending_) intervals_.push_back({u - u * ppm_ / 1e6, u + u * ppm_ / 1e6});
     pending_.clear();
+    unite(known);
+}
+
+void MzCollector::unite(std::ptrdiff_t known) {
     std::inplace_merge(intervals_.begin(), intervals_.begin() + known, intervals_.end());
     std::size_t last = 0;
     for (std::size_t i = 1; i < intervals_.size(); ++i) {

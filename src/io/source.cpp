@@ -209,7 +209,8 @@ void add_source_keys(core::ConfigTable& table, SourceOptions& options) {
         "imzML: half width in ppm of the interval around one m/z; overlapping ones are one bin",
         {1e-3, 1e5});
     table.add("ingest.max_bin_ppm", options.max_bin_ppm,
-              "imzML: widest m/z bin in ppm; unset: bins grow as far as intervals overlap",
+              "widest m/z bin in ppm, of an imzML and of all samples together; unset: bins grow as "
+              "far as intervals overlap",
               {2e-3, 1e6});
     table.add("ingest.verify_checksum", options.verify_checksum,
               "imzML: compare the .ibd with the SHA-1 in the .imzML");

@@ -159,28 +159,36 @@ struct Collected {
 
 // One name for what samples name differently, in `vars` and `features`; returns the others.
 std::map<std::string, std::set<std::string>> give_common_names(
-    const std::string& modality, double mz_ppm, std::vector<SampleVar>& vars,
+    const std::string& modality, const atlas::MassTolerance& mass, std::vector<SampleVar>& vars,
     std::vector<SampleFeatures>& features) {
     std::vector<io::Frame*> frames;
     for (SampleVar& sample : vars)
         for (auto& [name, var] : sample.modalities)
             if (name == modality) frames.push_back(&var);
-    const auto common = atlas::common_features({frames.begin(), frames.end()}, mz_ppm);
+    atlas::separate_species(frames);
+    const auto common = atlas::common_features({frames.begin(), frames.end()}, mass);
     std::map<std::string, std::set<std::string>> others;
-    for (const auto& [other, name] : common) others[name].insert(other);
+    std::set<std::string> names_in_files;
     for (std::size_t s = 0; s < frames.size(); ++s) {
-        for (std::string& name : frames[s]->index)
+        for (std::size_t f = 0; f < frames[s]->index.size(); ++f) {
+            std::string& name = frames[s]->index[f];
             if (const auto found = common.find(name); found != common.end()) name = found->second;
+            const std::string& in_file = features[s].names[f];
+            if (in_file == name) continue;
+            others[name].insert(in_file);
+            names_in_files.insert(in_file);
+        }
         features[s].names = frames[s]->index;
     }
-    if (!common.empty())
+    if (!others.empty())
         core::log_info("select: {}: {} features have other names in some samples ({} names)",
-                       modality, others.size(), common.size());
+                       modality, others.size(), names_in_files.size());
     return others;
 }
 
 Collected collect(const atlas::ShardedAtlas& atlas, const std::vector<std::string>& samples,
-                  const std::vector<std::vector<double>>& numbers, double mz_ppm) {
+                  const std::vector<std::vector<double>>& numbers,
+                  const atlas::MassTolerance& mass) {
     Collected result;
     std::vector<std::size_t> at(numbers.size(), 0);
     for (std::size_t i = 0; i < samples.size(); ++i) {
@@ -201,7 +209,7 @@ Collected collect(const atlas::ShardedAtlas& atlas, const std::vector<std::strin
         }
     }
     for (auto& [modality, features] : result.modalities)
-        result.other_names[modality] = give_common_names(modality, mz_ppm, result.vars, features);
+        result.other_names[modality] = give_common_names(modality, mass, result.vars, features);
     for (std::size_t rank = 0; rank < numbers.size(); ++rank)
         core::check(at[rank] == numbers[rank].size(), "every statistic belongs to a feature");
     return result;
@@ -271,7 +279,7 @@ io::MuData select_all(const Collected& collected, const SelectConfig& config) {
 }  // namespace
 
 void run_select(const comm::Comm& comm, atlas::ShardedAtlas& atlas, const SelectConfig& config,
-                const std::vector<std::string>& wanted, double mz_ppm) {
+                const std::vector<std::string>& wanted, const atlas::MassTolerance& mass) {
     const std::vector<std::string> samples = atlas.samples(wanted);
     if (samples.empty())
         throw core::ConfigError("the atlas has no samples; run smeta ingest first");
@@ -285,7 +293,9 @@ void run_select(const comm::Comm& comm, atlas::ShardedAtlas& atlas, const Select
     }
     const std::string key = atlas::stage_key(
         atlas::kSelect, kSelectVersion,
-        atlas::canonical_config(config, "select.") + fmt::format("mz_ppm = {}\n", mz_ppm), inputs);
+        atlas::canonical_config(config, "select.") +
+            fmt::format("mz_ppm = {}\nmax_bin_ppm = {}\n", mass.ppm, mass.max_bin_ppm.value_or(0)),
+        inputs);
     if (atlas.is_current("", atlas::kSelect, key)) {
         core::log_info("select: up to date");
         return;
@@ -299,7 +309,7 @@ void run_select(const comm::Comm& comm, atlas::ShardedAtlas& atlas, const Select
     const auto gathered = comm.gather<double>(numbers);
     atlas::CommitBatch batch(atlas);
     comm.root_or_throw([&] {
-        const io::MuData tables = select_all(collect(atlas, samples, gathered, mz_ppm), config);
+        const io::MuData tables = select_all(collect(atlas, samples, gathered, mass), config);
         batch.add_atlas_stage(atlas::kSelect, key, [&](const std::filesystem::path& path) {
             io::write_h5mu(path.string(), tables);
         });

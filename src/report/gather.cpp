@@ -143,7 +143,7 @@ std::vector<std::string> top_features(const io::MuData& selection, const std::st
 core::MatrixF measured_values(const atlas::JointReader& joint,
                               const atlas::ModalityFeatures& features,
                               const std::vector<std::string>& wanted, double sm_target) {
-    const auto selected_column = atlas::features_in(joint.var(features.name).index, features);
+    const auto selected_column = atlas::features_in(joint.var(features.name), features);
     const auto all =
         core::select_columns(joint.read_rows(features.name, 0, joint.rows()).view(),
                              selected_column, static_cast<std::int32_t>(features.names().size()));

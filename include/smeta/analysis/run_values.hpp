@@ -75,14 +75,15 @@ class RunValues {
     void cut_rows(const comm::Comm& comm);
     void gather_features(const comm::Comm& comm, FeatureScope scope);
     const atlas::JointReader& joint(std::int32_t sample) const;
-    std::string_view common_name(std::string_view modality, std::string_view name) const;
+    std::vector<std::string> names_of(const atlas::JointReader& joint,
+                                      const std::string& modality) const;
 
     const atlas::Run& run_;
     std::vector<std::string> samples_;
     std::vector<std::int64_t> first_row_{0};
     ValueFeatures features_;
     /// Common names of the run's features by modality and other name.
-    std::map<std::string, std::map<std::string, std::string, std::less<>>, std::less<>> common_;
+    atlas::FeatureSet selected_;
     std::int64_t stored_values_ = 0;
     std::int64_t rounds_ = 0;
     std::vector<Part> parts_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -33,6 +34,10 @@ class MzCollector {
 
     /// Adds the m/z of one spectrum, finite and above 0.
     void add(std::span<const double> mz);
+    /// Adds the intervals of bins, in any order, overlapping or not: the bins of several images
+    /// unite to the same bits in any order, and to the same bins, but for rounding, in any grouping
+    /// (bins of bins). Widths as they are, whatever `ppm`.
+    void add(const MzBins& bins);
     MzBins finish();
 
   private:
@@ -42,6 +47,8 @@ class MzCollector {
         bool operator<(const Interval& other) const { return lower < other.lower; }
     };
     void compact();
+    /// Both parts, cut at `known`, ascend.
+    void unite(std::ptrdiff_t known);
     double ppm_;
     std::optional<double> max_bin_ppm_;
     std::vector<double> pending_;

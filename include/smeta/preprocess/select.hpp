@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "smeta/atlas/atlas.hpp"
+#include "smeta/atlas/common_features.hpp"
 #include "smeta/comm/comm.hpp"
 #include "smeta/preprocess/select_config.hpp"
 #include "smeta/spatial/graph.hpp"
@@ -13,7 +14,7 @@
 
 namespace smeta::preprocess {
 
-inline constexpr int kSelectVersion = 2;
+inline constexpr int kSelectVersion = 3;
 /// Row sums after normalisation, of ST and SM alike.
 inline constexpr double kNormalisedTotal = 1e4;
 
@@ -62,9 +63,10 @@ Selection select_features(std::string_view modality, const std::vector<SampleFea
 /// Stage select over the joint files of the given samples (all when empty), dealt over the ranks:
 /// writes stages/select/features.h5 (docs/preprocessing.md) unless it is current. The result does
 /// not depend on ranks, threads or the order of samples. Features that samples name differently
-/// have one name in it (atlas::common_features with `mz_ppm`). ConfigError when a sample has no
+/// have one name in it (atlas::common_features with `mass`). ConfigError when a sample has no
 /// joint file or a modality ends without features. Collective.
 void run_select(const comm::Comm& comm, atlas::ShardedAtlas& atlas, const SelectConfig& config,
-                const std::vector<std::string>& samples = {}, double mz_ppm = 5);
+                const std::vector<std::string>& samples = {},
+                const atlas::MassTolerance& mass = {});
 
 }  // namespace smeta::preprocess

@@ -1,10 +1,13 @@
 #include "smeta/atlas/common_features.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <random>
 #include <set>
 
 #include <gtest/gtest.h>
+
+#include "smeta/core/error.hpp"
 
 namespace smeta::atlas {
 namespace {
@@ -35,18 +38,18 @@ io::Frame genes(const std::vector<std::pair<std::string, std::string>>& features
     return var;
 }
 
-Names common(const std::vector<io::Frame>& vars, double ppm = 5) {
+Names common(const std::vector<io::Frame>& vars, const MassTolerance& mass = {}) {
     std::vector<const io::Frame*> frames;
     for (const auto& var : vars) frames.push_back(&var);
-    return common_features(frames, ppm);
+    return common_features(frames, mass);
 }
 
 TEST(CommonFeatures, masses_whose_intervals_touch_have_the_name_that_most_samples_have) {
     EXPECT_EQ(common({masses({{"a", 400.000}}), masses({{"b", 400.002}}), masses({{"b", 400.002}}),
-                      masses({{"c", 400.006}})}),
+                      masses({{"c", 400.0065}})}),
               (Names{{"a", "b"}}));
     EXPECT_EQ(common({masses({{"b", 400.000}}), masses({{"a", 400.002}})}), (Names{{"b", "a"}}));
-    EXPECT_EQ(common({masses({{"a", 400.000}}), masses({{"b", 400.002}})}, 1), Names{});
+    EXPECT_EQ(common({masses({{"a", 400.000}}), masses({{"b", 400.002}})}, {.ppm = 1}), Names{});
 }
 
 TEST(CommonFeatures, a_sample_tells_its_own_features_apart) {
@@ -54,10 +57,45 @@ TEST(CommonFeatures, a_sample_tells_its_own_features_apart) {
     // The third is near both; the first of them takes it.
     EXPECT_EQ(common({masses({{"a", 400.000}, {"b", 400.001}}), masses({{"c", 400.002}})}),
               (Names{{"c", "a"}}));
-    // A chain goes no further than the tolerance.
-    EXPECT_EQ(
-        common({masses({{"a", 400.000}}), masses({{"b", 400.003}}), masses({{"c", 400.006}})}),
-        (Names{{"b", "a"}}));
+    // One bin of the consensus, but a sample has two of it: no further than the tolerance.
+    EXPECT_EQ(common({masses({{"a", 400.000}, {"z", 400.006}}), masses({{"b", 400.003}}),
+                      masses({{"c", 400.0065}})}),
+              (Names{{"b", "a"}, {"z", "c"}}));
+}
+
+TEST(CommonFeatures, a_consensus_bin_is_the_union_of_all_samples_intervals) {
+    const std::vector<io::Frame> chain = {masses({{"a", 400.000}}), masses({{"b", 400.003}}),
+                                          masses({{"c", 400.006}})};
+    EXPECT_EQ(common(chain), (Names{{"b", "a"}, {"c", "a"}}));
+    EXPECT_EQ(common({chain[0], chain[2]}), Names{});
+    // A bin of a sample's own peaks is as wide as they were.
+    io::Frame wide = masses({{"b", 400.003}});
+    wide.set("half_width", std::vector<double>{0.0005});
+    EXPECT_EQ(common({chain[0], wide, chain[2]}), Names{});
+    wide.set("half_width", std::vector<double>{0.0011});
+    EXPECT_EQ(common({chain[0], wide, chain[2]}), (Names{{"b", "a"}, {"c", "a"}}));
+}
+
+TEST(CommonFeatures, wide_unions_are_cut_where_no_sample_has_a_say) {
+    constexpr double kWidest = 20;
+    const double step = std::log1p(kWidest * 1e-6);
+    const double cut = 50 * std::exp(std::ceil(std::log(400.0 / 50) / step) * step);
+    std::vector<io::Frame> chain;
+    for (int i = -5; i < 5; ++i)
+        chain.push_back(masses({{"m" + std::to_string(i + 5), cut + (i + 0.5) * 0.003}}));
+    const Names names = common(chain, {.ppm = 5, .max_bin_ppm = kWidest});
+    for (int low = 0; low < 5; ++low)
+        for (int high = 5; high < 10; ++high) {
+            const auto name = [&](int i) {
+                const std::string own = "m" + std::to_string(i);
+                return names.contains(own) ? names.at(own) : own;
+            };
+            EXPECT_NE(name(low), name(high));
+        }
+    EXPECT_EQ(names.at("m4"), names.at("m3"));
+    EXPECT_EQ(names.at("m6"), "m5");
+    EXPECT_EQ(common(chain).size(), 9U);
+    EXPECT_THROW(common(chain, {.ppm = 5, .max_bin_ppm = 9}), core::ConfigError);
 }
 
 TEST(CommonFeatures, polarity_formula_and_adduct_must_agree) {
@@ -67,6 +105,14 @@ TEST(CommonFeatures, polarity_formula_and_adduct_must_agree) {
     io::Frame sodium = masses({{"b", 400}});
     sodium.set("adduct", std::vector<std::string>{"+Na"});
     EXPECT_EQ(common({proton, sodium}), Names{});
+    // Adducts are written in several ways, and one may know the adduct alone.
+    for (const char* text : {"+Na", "M+Na", "[M+Na]+", "[M+Na]1+"}) {
+        io::Frame other = masses({{"c", 400}});
+        other.set("adduct", std::vector<std::string>{text});
+        other.set("formula", std::vector<std::string>{"C6H12O6"});
+        EXPECT_EQ(common({sodium, other}), (Names{{"c", "b"}})) << text;
+        EXPECT_EQ(common({proton, other}), Names{}) << text;
+    }
     EXPECT_EQ(common({proton, masses({{"b", 400}})}), (Names{{"b", "a"}}));
 }
 
@@ -104,10 +150,51 @@ TEST(CommonFeatures, no_sample_ever_has_two_columns_of_a_feature) {
 
 TEST(CommonFeatures, columns_are_found_by_every_name) {
     ModalityFeatures features{"sm", masses({{"a", 1}, {"b", 2}}), {}};
+    const auto features_in = [](const std::vector<std::string>& columns, const auto& of) {
+        io::Frame var;
+        var.index = columns;
+        return atlas::features_in(var, of);
+    };
     EXPECT_EQ(features_in({"b", "c", "a"}, features), (std::vector<std::int32_t>{1, -1, 0}));
     features.var.set(std::string(kOtherNames), std::vector<std::string>{"", "c\nd e"});
     EXPECT_EQ(features_in({"d e", "c", "a", "d"}, features),
               (std::vector<std::int32_t>{1, 1, 0, -1}));
+}
+
+io::Frame symbols(const std::vector<std::string>& names, const std::string& species) {
+    io::Frame var;
+    var.index = names;
+    if (!species.empty())
+        var.set(std::string(kSpecies), std::vector<std::string>(names.size(), species));
+    return var;
+}
+
+TEST(CommonFeatures, symbols_of_two_species_that_coincide_are_two_genes) {
+    io::Frame human = symbols({"ACTB", "C3"}, "human");
+    io::Frame mouse = symbols({"Actb", "C3"}, "mouse");
+    io::Frame unknown = symbols({"C3", "Xist"}, "");
+    separate_species({&human, &mouse, &unknown});
+    EXPECT_EQ(human.index, (std::vector<std::string>{"ACTB", "C3_human"}));
+    EXPECT_EQ(mouse.index, (std::vector<std::string>{"Actb", "C3_mouse"}));
+    EXPECT_EQ(unknown.index, (std::vector<std::string>{"C3", "Xist"}));
+    io::Frame other = symbols({"C3"}, "human");
+    separate_species({&other});
+    EXPECT_EQ(other.index, std::vector<std::string>{"C3"});
+
+    ModalityFeatures features{"st", symbols({"ACTB", "C3_human", "C3_mouse"}, ""), {}};
+    features.var.set(std::string(kSpecies), std::vector<std::string>{"human", "human", "mouse"});
+    features.var.set(std::string(kOtherNames), std::vector<std::string>{"", "C3", "C3"});
+    using Positions = std::vector<std::int32_t>;
+    EXPECT_EQ(features_in(symbols({"C3", "ACTB"}, "human"), features), (Positions{1, 0}));
+    EXPECT_EQ(features_in(symbols({"C3", "ACTB"}, "mouse"), features), (Positions{2, -1}));
+    EXPECT_EQ(features_in(symbols({"C3", "ACTB"}, "rat"), features), (Positions{-1, -1}));
+    EXPECT_EQ(features_in(symbols({"C3", "ACTB"}, ""), features), (Positions{1, 0}));
+    // Before the one that is called so comes the one of the species.
+    features.var = symbols({"C3", "C3_mouse"}, "");
+    features.var.set(std::string(kSpecies), std::vector<std::string>{"", "mouse"});
+    features.var.set(std::string(kOtherNames), std::vector<std::string>{"", "C3"});
+    EXPECT_EQ(features_in(symbols({"C3"}, "mouse"), features), Positions{1});
+    EXPECT_EQ(features_in(symbols({"C3"}, "human"), features), Positions{0});
 }
 
 }  // namespace

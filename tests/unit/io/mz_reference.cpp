@@ -1,6 +1,7 @@
 #include "smeta/io/mz_reference.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include <gtest/gtest.h>
 
@@ -112,6 +113,57 @@ TEST(MzReference, CapSplitsAChain) {
         EXPECT_EQ(bins.center[bins.find(others.center[b])], others.center[b]);
     EXPECT_THROW(MzCollector(5, 9.0), core::ConfigError);
     EXPECT_THROW(MzCollector(0, std::nullopt), core::ConfigError);
+}
+
+/// The bins of random images that share some masses; `images` ascend.
+std::vector<MzBins> random_images(std::uint64_t seed, std::optional<double> widest) {
+    const core::Philox random(seed, core::DrawPurpose::Test);
+    std::vector<MzBins> images;
+    std::uint64_t draw = 0;
+    for (int image = 0; image < 12; ++image) {
+        MzCollector collector(5, widest);
+        std::vector<double> mz;
+        for (int peak = 0; peak < 40; ++peak, draw += 2)
+            mz.push_back(300 + 0.05 * std::floor(8 * random.uniform(draw)) +
+                         0.01 * random.uniform(draw + 1));
+        collector.add(mz);
+        images.push_back(collector.finish());
+    }
+    return images;
+}
+
+MzBins united(const std::vector<MzBins>& images, std::optional<double> widest) {
+    MzCollector collector(5, widest);
+    for (const MzBins& image : images) collector.add(image);
+    return collector.finish();
+}
+
+TEST(MzReference, ImagesUniteToTheSameInAnyOrderAndGrouping) {
+    for (std::uint64_t seed = 0; seed < 40; ++seed) {
+        const std::optional<double> widest =
+            seed % 2 == 0 ? std::nullopt : std::optional<double>(25);
+        auto images = random_images(seed, widest);
+        const MzBins reference = united(images, widest);
+        const core::Philox random(seed, core::DrawPurpose::Test);
+        for (std::size_t i = images.size() - 1; i > 0; --i)
+            std::swap(images[i], images[static_cast<std::size_t>(static_cast<double>(i + 1) *
+                                                                 random.uniform(1000 + i))]);
+        const MzBins shuffled = united(images, widest);
+        EXPECT_EQ(shuffled.center, reference.center);
+        EXPECT_EQ(shuffled.half_width, reference.half_width);
+        const auto half = static_cast<std::ptrdiff_t>(1 + seed % (images.size() - 1));
+        const MzBins grouped = united({united({images.begin(), images.begin() + half}, widest),
+                                       united({images.begin() + half, images.end()}, widest)},
+                                      widest);
+        ASSERT_EQ(grouped.size(), reference.size()) << seed;
+        for (std::int32_t b = 0; b < grouped.size(); ++b) {
+            EXPECT_NEAR(grouped.center[b], reference.center[b], 1e-11);
+            EXPECT_NEAR(grouped.half_width[b], reference.half_width[b], 1e-11);
+        }
+        for (const MzBins& image : images)
+            for (const double centre : image.center)
+                EXPECT_EQ(grouped.find(centre), reference.find(centre)) << seed;
+    }
 }
 
 TEST(MzReference, NothingGivesNoBins) {
