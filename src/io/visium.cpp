@@ -26,10 +26,8 @@ constexpr double kVisiumSpotMicrons = 55.0;
 [[noreturn]] void refuse_parquet(const std::string& path) {
     throw core::FormatError(
         {path, "", "positions as CSV", "a Parquet file",
-         "convert it once: python -c \"import pandas as p; "
-         "p.read_parquet('tissue_positions.parquet').to_csv('tissue_positions.csv', "
-         "index=False)\"; "
-         "for Visium HD ingest.hd_barcode_positions = true takes the grid in the barcodes"});
+         "convert it once: python scripts/visium_hd_positions.py OUTS (it needs pyarrow), or take "
+         "the grid in the barcodes of Visium HD: ingest.hd_barcode_positions = true"});
 }
 
 /// The positions file in a spatial folder; empty if there is none.
