@@ -13,6 +13,7 @@
 #include "smeta/io/h5.hpp"
 #include "smeta/io/joint.hpp"
 #include "smeta/io/sm_imzml.hpp"
+#include "smeta/io/sm_metaspace.hpp"
 #include "smeta/io/sm_table.hpp"
 #include "smeta/io/source_info.hpp"
 #include "smeta/io/st_table.hpp"
@@ -32,8 +33,8 @@ constexpr const char* kStKinds =
 constexpr const char* kOtherKinds =
     "a table with a column 'spot' (.csv, .tsv, .txt, each also .gz), .h5ad or .h5mu";
 constexpr const char* kSmKinds =
-    "an .imzML with its .ibd, a table (x, y and one column an m/z, or with a column 'spot'; .csv, "
-    ".tsv, .txt, each also .gz), .h5ad or .h5mu";
+    "an .imzML with its .ibd, a table (x, y and one column an m/z, or with a column 'spot', or "
+    "METASPACE's pixel intensities; .csv, .tsv, .txt, each also .gz), .h5ad or .h5mu";
 
 enum class Kind { Folder, Mtx, Tenx, H5ad, H5mu, Imzml, Table, Unknown };
 
@@ -270,6 +271,7 @@ AnnData read_sm_source(const std::vector<std::string>& paths, const SourceOption
             return read_sm_imzml(paths, {options.mz_ppm, options.max_bin_ppm,
                                          options.verify_checksum, options.values});
         case Kind::Table:
+            if (is_metaspace_csv(path)) return read_metaspace_csv(path, options.values);
             return read_sm_table(
                 path, {.columns = options.sm_columns, .polarity = {}, .values = options.values});
         case Kind::H5ad:
