@@ -119,8 +119,10 @@ std::vector<analysis::Marker> find_region_markers(const Context& context,
                                                   const analysis::Groups& groups,
                                                   const analysis::MarkerOptions& test) {
     auto markers = analysis::find_markers(context.comm, values, groups, test);
-    std::erase_if(markers,
-                  [&](const auto& m) { return groups.names[m.group] == analysis::kOutside; });
+    // Unless asked for, what lies outside of all regions has no markers.
+    if (!test.reference)
+        std::erase_if(markers,
+                      [&](const auto& m) { return groups.names[m.group] == analysis::kOutside; });
     return markers;
 }
 

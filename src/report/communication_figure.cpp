@@ -130,9 +130,13 @@ class CirclePainter {
 std::string communication_svg(const std::string& id, const std::string& title,
                               const std::vector<SignalCircle>& circles, const std::string& unit) {
     const auto count = std::max<std::size_t>(circles.size(), 1);
+    const std::string legend = fmt::format(
+        "Arrows: {}, from a fifth of the widest on, in the sender's colour; loops: inside a group.",
+        unit);
     Svg svg(
         id,
-        std::max(kSize * static_cast<double>(count), 16 + 8.0 * static_cast<double>(title.size())),
+        std::max({kSize * static_cast<double>(count), 16 + 8.0 * static_cast<double>(title.size()),
+                  16 + 6.0 * static_cast<double>(legend.size())}),
         kTop + kSize + 24, title,
         fmt::format("{} circles of groups with arrows from senders to receivers.", count));
     svg.text(8, 18, title, {.size = 13, .weight = Weight::Bold});
@@ -145,11 +149,7 @@ std::string communication_svg(const std::string& id, const std::string& title,
                  {.anchor = Anchor::Middle, .colour = "muted"});
         left += kSize;
     }
-    svg.text(8, kTop + kSize + 16,
-             fmt::format("Arrows: {}, from a fifth of the widest on, in the sender's colour; "
-                         "loops: inside a group.",
-                         unit),
-             {.colour = "muted"});
+    svg.text(8, kTop + kSize + 16, legend, {.colour = "muted"});
     return svg.file();
 }
 

@@ -71,6 +71,11 @@ def check_regions(smeta, folder, atlas, run):
     pair = rows_of(run / "tables/pair_markers.tsv")
     check({(row["group"], row["reference"]) for row in pair} == {("left", "strip")}, pair[0])
     check(int(pair[0]["spots"]) == spots["left"] and int(pair[0]["spots_reference"]) == spots["strip"], pair[0])
+    figure = (run / "figures/pair_markers.svg").read_text()
+    check(">left<" in figure and ">strip<" in figure and ">outside<" not in figure, "other columns than those of the comparison")
+    smeta.run("region", *atlas, "--sample", "S1", "--compare", "outside", "left", "--name", "inverse")
+    inverse = rows_of(run / "tables/inverse_markers.tsv")
+    check({(row["group"], row["reference"]) for row in inverse} == {("outside", "left")}, inverse[:1])
     smeta.run("markers", *atlas, "--groupby", "region", "--ignore", "outside", "--name", "again")
     again = {row["feature"]: row for row in rows_of(run / "tables/again.tsv") if row["group"] == "left"}
     for row in pair:
