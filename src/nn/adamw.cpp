@@ -68,6 +68,7 @@ void gradient_squares(const ParameterArena<R>& gradient, const ArenaPart& part,
                       std::span<double> sums) {
     const ParameterLayout& layout = gradient.layout();
     core::check(std::ssize(sums) == norm_blocks(layout), "one sum a block");
+    if (part.first >= part.last) return;  // a share without elements may end inside a block
     const std::int64_t first_block = part.first / kNormBlock;
     const std::int64_t last_block =
         (std::min(part.last, layout.size()) + kNormBlock - 1) / kNormBlock;
