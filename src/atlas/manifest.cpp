@@ -136,6 +136,37 @@ std::string to_json(const StageEntry& stage) {
     return text;
 }
 
+namespace {
+
+/// Digits of the checksum. Lines of samples begin with more blanks, so no member of one is taken
+/// for it.
+constexpr std::string_view kChecksumLine = "\n  \"xxh3\": \"";
+constexpr std::size_t kDigits = 32;
+
+/// Where the checksum's digits stand; npos when the text has none.
+std::size_t find_checksum(std::string_view text) {
+    const std::size_t line = text.rfind(kChecksumLine);
+    if (line == std::string_view::npos) return line;
+    const std::size_t at = line + kChecksumLine.size();
+    return at + kDigits <= text.size() ? at : std::string_view::npos;
+}
+
+std::string checksum_of(std::string_view text, std::size_t digits) {
+    core::Hasher128 hasher;
+    const std::string zeros(kDigits, '0');
+    for (const std::string_view part :
+         {text.substr(0, digits), std::string_view(zeros), text.substr(digits + kDigits)})
+        hasher.update(std::as_bytes(std::span(part)));
+    return core::to_hex(hasher.digest());
+}
+
+}  // namespace
+
+std::string with_checksum(std::string text) {
+    const std::size_t digits = find_checksum(text);
+    return text.replace(digits, kDigits, checksum_of(text, digits));
+}
+
 }  // namespace detail
 
 namespace {
@@ -144,6 +175,23 @@ using detail::Json;
 using detail::JsonObject;
 
 constexpr std::string_view kFormat = "smeta-atlas";
+
+/// Manifests have had a checksum since 1.2; an older one may lack it.
+void check_checksum(std::string_view text, int minor, const std::string& file) {
+    const std::size_t digits = detail::find_checksum(text);
+    const bool there = digits != std::string_view::npos;
+    if (!there && minor < 2) return;
+    const std::string found = there ? std::string(text.substr(digits, detail::kDigits)) : "none";
+    const std::string expected = there ? detail::checksum_of(text, digits) : "32 hex digits";
+    if (found != expected)
+        throw core::FormatError(
+            {.file = file,
+             .object = "xxh3",
+             .expected = expected,
+             .found = found,
+             .hint = "the manifest is damaged or was edited: bring it back from a copy; after an "
+                     "edit that you mean, put the expected digits there"});
+}
 
 std::map<std::string, StageEntry> parse_stages(const JsonObject& parent,
                                                std::unordered_set<std::string>& paths) {
@@ -235,7 +283,8 @@ Manifest parse_manifest(std::string_view json, const std::string& file) {
         if (!manifest.samples.contains(name)) (void)samples.member(name, entry);
     }
     manifest.stages = parse_stages(root, paths);
-    manifest.extra = root.unknown_fields({"format", "version", "samples", "stages"});
+    manifest.extra = root.unknown_fields({"format", "version", "samples", "stages", "xxh3"});
+    check_checksum(json, manifest.minor, file);  // last: what is wrong where says more
     return manifest;
 }
 
@@ -255,13 +304,14 @@ std::string to_json(const Manifest& manifest) {
         detail::with_extra({{"format", kFormat},
                             {"version", fmt::format("{}.{}", Manifest::kMajor, minor)},
                             {"samples", nullptr},
+                            {"xxh3", std::string(detail::kDigits, '0')},
                             {"stages", Json::parse(stages_to_json(manifest.stages))}},
                            manifest.extra);
     std::string text = "{";
     for (const auto& [name, value] : rest.items())
         text += fmt::format("{}\n  {}: {}", text.size() > 1 ? "," : "", Json(name).dump(),
                             name == "samples" ? samples : value.dump());
-    return text + "\n}\n";
+    return detail::with_checksum(text + "\n}\n");
 }
 
 std::string stage_key(std::string_view stage, int stage_version, std::string_view canonical_config,

@@ -14,6 +14,10 @@ std::string to_json(const StageEntry& stage);
 /// Throws FormatError unless `version` is "MAJOR.MINOR" with this major number; returns the minor
 /// number.
 int check_version(const JsonObject& root, std::string_view format, int major);
+/// `text` of a manifest with the checksum of its line `xxh3` set to what it is: XXH3-128 of the
+/// text with 32 zeros in its place.
+std::string with_checksum(std::string text);
+
 /// FormatError unless valid.
 void check_member_name(const JsonObject& parent, const std::string& name);
 

@@ -38,10 +38,14 @@ def check_verify(smeta, atlas, folder):
     (broken / "manifest.json").unlink()
     out, _ = smeta.run("atlas", "verify", "--atlas", broken, expect=2)
     check("damaged\tmanifest.json" in out, out)
-    (broken / "manifest.json").write_text(manifest.replace('"1.1"', '"2.0"'))
+    (broken / "manifest.json").write_text(manifest.replace('"1.2"', '"2.0"'))
     expect_error(smeta, ["manifest.json", "2.0", "newer smeta"], "atlas", "list", "--atlas", broken)
     (broken / "manifest.json").write_text(manifest.replace("raw/S1.h5mu", "../S1.h5mu"))
     expect_error(smeta, ["manifest.json", "../S1.h5mu"], "atlas", "list", "--atlas", broken)
+    (broken / "manifest.json").write_text(manifest.replace('"rows":', '"rows":1', 1))
+    expect_error(smeta, ["manifest.json", "xxh3", "damaged or was edited"], "atlas", "list", "--atlas", broken)
+    out, _ = smeta.run("atlas", "verify", "--atlas", broken, expect=2)
+    check("damaged\tmanifest.json" in out, out)
 
 
 def check_accounts(out):

@@ -91,11 +91,16 @@ Parser manifest() {
                     sample.stages["joint"] = stage_entry("joint/" + name);
                 }
                 made.stages["select"] = stage_entry("stages/select/x");
-                write_file(folder / "manifest.json", atlas::to_json(made));
+                // Of a version without a checksum, which would refuse every mutant.
+                std::string text = atlas::to_json(made);
+                text.replace(text.find(",\n  \"xxh3\""), std::string::npos, "\n}\n");
+                text.replace(text.find("\"1.2\""), 5, "\"1.1\"");
+                write_file(folder / "manifest.json", text);
             }},
             [](const Folder& folder, Random&) {
                 const std::string file = (folder / "manifest.json").string();
-                const atlas::Manifest read = atlas::parse_manifest(read_file(file), file);
+                atlas::Manifest read = atlas::parse_manifest(read_file(file), file);
+                read.minor = std::max(read.minor, atlas::Manifest::kMinor);  // as it is written
                 for (const auto& [name, sample] : read.samples)
                     for (const auto& [stage, entry] : sample.stages)
                         if (entry.rows() < 0 || entry.bytes() < 0) throw Fault("negative sums");

@@ -64,7 +64,7 @@ struct SampleEntry {
 /// manifest.json (docs/atlas_format.md). Samples ascend bytewise: the canonical order everywhere.
 struct Manifest {
     static constexpr int kMajor = 1;
-    static constexpr int kMinor = 1;
+    static constexpr int kMinor = 2;
 
     int minor = kMinor;  ///< of the file read; the greater of it and kMinor is written
     std::map<std::string, SampleEntry> samples;
@@ -77,7 +77,7 @@ struct Manifest {
 };
 
 /// Parses and checks: version, names, safe paths, hex digits, non-negative numbers, no path twice,
-/// raw or joint data of every sample.
+/// raw or joint data of every sample, the text's own checksum.
 /// FormatError naming `file`; a newer major version is refused with a hint, unknown fields are
 /// kept.
 Manifest parse_manifest(std::string_view json, const std::string& file);

@@ -10,6 +10,7 @@
 #include "smeta/atlas/names.hpp"
 #include "smeta/core/error.hpp"
 
+#include "manifest_json.hpp"
 #include "support/support.hpp"
 
 namespace smeta::atlas {
@@ -67,7 +68,7 @@ TEST(Manifest, comes_back_as_it_was_written) {
 
 TEST(Manifest, has_a_line_for_each_sample) {
     const std::string text = to_json(example());
-    EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 9) << text;
+    EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 10) << text;
     EXPECT_NE(text.find("\"dropped\":{\"zero_total\":2}"), std::string::npos);
 }
 
@@ -77,13 +78,13 @@ TEST(Manifest, samples_ascend_bytewise) {
 }
 
 TEST(Manifest, keeps_fields_of_a_newer_minor_version) {
-    std::string text = replaced(to_json(example()), "\"1.1\"", "\"1.7\"");
+    std::string text = replaced(to_json(example()), "\"1.2\"", "\"1.7\"");
     text = replaced(text, "\"bytes\":12", "\"bytes\":12, \"zstd\": {\"level\": 3}");
     text = replaced(text, "\"cohort\":\"a\"", "\"cohort\":\"a\", \"weight\": 0.5");
     text = replaced(text, "{\n", "{\n\"site\": [1, 2],");
     text = replaced(text, "\"key\":\"00000000000000ff\"",
                     "\"key\":\"00000000000000ff\", \"note\": \"x\"");
-    const Manifest manifest = parse_manifest(text, "m.json");
+    const Manifest manifest = parse_manifest(detail::with_checksum(text), "m.json");
     const std::string again = to_json(manifest);
     EXPECT_EQ(parse_manifest(again, "m.json"), manifest);
     for (const char* kept :
@@ -91,12 +92,35 @@ TEST(Manifest, keeps_fields_of_a_newer_minor_version) {
         EXPECT_NE(again.find(kept), std::string::npos) << kept;
 }
 
+TEST(Manifest, notices_every_change_of_a_byte) {
+    const std::string text = to_json(example());
+    for (std::size_t i = 0; i < text.size(); ++i)
+        for (const char bit : {1, 4, 32}) {
+            std::string changed = text;
+            changed[i] = static_cast<char>(changed[i] ^ bit);
+            EXPECT_THROW(parse_manifest(changed, "m.json"), core::FormatError) << i << changed[i];
+        }
+    const auto problem = problem_of(replaced(text, "\"cohort\":\"a\"", "\"cohort\":\"c\""));
+    EXPECT_EQ(problem.object, "xxh3");
+    const auto line = text.find(",\n  \"xxh3\"");
+    EXPECT_EQ(problem_of(text.substr(0, line) + "\n}\n").object, "xxh3");
+}
+
+TEST(Manifest, may_lack_a_checksum_before_1_2) {
+    const std::string text = to_json(example());
+    const std::string old =
+        replaced(text.substr(0, text.find(",\n  \"xxh3\"")) + "\n}\n", "\"1.2\"", "\"1.1\"");
+    const Manifest manifest = parse_manifest(old, "m.json");
+    EXPECT_EQ(manifest.samples, example().samples);
+    EXPECT_EQ(to_json(manifest), text);
+}
+
 TEST(Manifest, refuses_another_major_version_with_a_hint) {
-    const auto problem = problem_of(replaced(to_json(example()), "\"1.1\"", "\"2.0\""));
+    const auto problem = problem_of(replaced(to_json(example()), "\"1.2\"", "\"2.0\""));
     EXPECT_EQ(problem.object, "version");
     EXPECT_NE(problem.hint.find("newer smeta"), std::string::npos);
     for (const char* version : {"\"1\"", "\"x.0\"", "\"1.0.0\"", "\"1.-1\"", "\"0.1\"", "1"})
-        problem_of(replaced(to_json(example()), "\"1.1\"", version));
+        problem_of(replaced(to_json(example()), "\"1.2\"", version));
 }
 
 TEST(Manifest, refuses_what_is_not_a_manifest) {
