@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <iterator>
 #include <limits>
 #include <optional>
@@ -162,6 +163,8 @@ Outcome run_and_catch(const comm::Comm& comm, int argc, char** argv) {
         return {error.exit_code(), error.what(), false};
     } catch (const core::Error& error) {
         return {error.exit_code(), error.what()};
+    } catch (const std::filesystem::filesystem_error& error) {
+        return {core::kExitUserInput, error.what()};
     } catch (const std::bad_alloc&) {
         return {core::kExitInternal, "out of memory"};
     } catch (const std::exception& error) {

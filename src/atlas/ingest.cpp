@@ -76,8 +76,8 @@ void find_keys(const comm::Comm& comm, const ShardedAtlas& atlas, const IngestCo
     }
 }
 
-/// The m/z of an item, with their names where the atlas has the sample. A companion that cannot be
-/// read is its own ingest's error.
+/// The m/z of an item, with their names where the atlas has the sample. A companion whose source
+/// cannot be read is its own ingest's error; the atlas's own files must be sound.
 MassNames masses_of(const Item& item, const ShardedAtlas& atlas, const IngestConfig& config) {
     const auto read = [&] {
         if (item.current || item.committed) return committed_names(atlas, item.source.name);
@@ -85,7 +85,7 @@ MassNames masses_of(const Item& item, const ShardedAtlas& atlas, const IngestCon
         for (const auto& bin : mass_bins(item.source, config)) masses[bin];
         return masses;
     };
-    if (!item.companion) return read();
+    if (!item.companion || item.committed) return read();
     try {
         return read();
     } catch (const core::Error& error) {

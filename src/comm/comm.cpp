@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <limits>
 #include <numeric>
 #include <thread>
@@ -291,6 +292,11 @@ void Comm::all_or_throw(const std::function<void()>& work) const {
         mine = std::current_exception();
         message = error.what();
         exit_code = error.exit_code();
+    } catch (const std::filesystem::filesystem_error& error) {
+        const core::IoError refused(error.what());
+        mine = std::make_exception_ptr(refused);
+        message = refused.what();
+        exit_code = refused.exit_code();
     } catch (const std::exception& error) {
         mine = std::current_exception();
         message = error.what();

@@ -72,6 +72,16 @@ def check_one_by_one(smeta, folder):
     _, err = smeta.run("ingest", "--study", folder / "study" / "gap.toml", "--atlas", folder / "gap", "--sample", "S1")
     check("'S2' takes no part" in err, err)
     smeta.run(*one, folder / "serial", "--sample", "S1", "--st", study, expect=2)
+    # But the atlas's own file is: names would be others than with it.
+    smeta.run(*one, folder / "hurt", "--sample", "S1")
+    whole_file = (folder / "hurt/raw/S1.h5mu").read_bytes()
+    (folder / "hurt/raw/S1.h5mu").write_bytes(whole_file[:1000])
+    _, err = smeta.run(*one, folder / "hurt", "--sample", "S2", expect=2)
+    check("raw/S1.h5mu" in err and not (folder / "hurt/raw/S2.h5mu").exists(), err)
+    (folder / "hurt/raw/S1.h5mu").write_bytes(whole_file)
+    smeta.run(*one, folder / "hurt", "--sample", "S2")
+    wrong = differing(whole, digests(folder / "hurt", ATLAS))
+    check(not wrong, f"after a repair by hand: other bytes in {wrong}")
 
 
 def check_nothing_left(smeta, folder):

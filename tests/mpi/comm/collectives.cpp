@@ -1,3 +1,4 @@
+#include <filesystem>
 #include <numeric>
 
 #include <gtest/gtest.h>
@@ -54,6 +55,15 @@ TEST(CommTest, a_failure_on_one_rank_is_an_error_on_all) {
             ADD_FAILURE() << "rank " << comm.rank() << " did not throw";
         } catch (const core::Error& error) {
             EXPECT_STREQ(error.what(), "the last rank is unhappy");
+            EXPECT_EQ(error.exit_code(), 2);
+        }
+        try {
+            comm.all_or_throw([&] {
+                if (comm.rank() == bad) std::filesystem::directory_iterator("/no/such/folder");
+            });
+            ADD_FAILURE() << "rank " << comm.rank() << " did not throw";
+        } catch (const core::Error& error) {  // the disk's fault, not ours
+            EXPECT_NE(std::string(error.what()).find("/no/such/folder"), std::string::npos);
             EXPECT_EQ(error.exit_code(), 2);
         }
         comm.all_or_throw([] {});
