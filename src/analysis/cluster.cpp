@@ -23,7 +23,7 @@
 namespace smeta::analysis {
 namespace {
 
-constexpr int kNeighborsVersion = 2;
+constexpr int kNeighborsVersion = 3;
 constexpr int kClusterVersion = 1;
 constexpr int kUmapVersion = 1;
 
@@ -31,9 +31,10 @@ io::UnsValue uns_text(std::string value) {
     return {std::move(value)};
 }
 
-std::string neighbors_key(const RunLatent& latent, std::int32_t neighbors) {
-    return core::to_hex(core::hash128(
-        fmt::format("neighbors {} {} {}", kNeighborsVersion, latent.checksum, neighbors)));
+std::string neighbors_key(const RunLatent& latent, const ClusterConfig& config) {
+    return core::to_hex(
+        core::hash128(fmt::format("neighbors {} {} {} {}", kNeighborsVersion, latent.checksum,
+                                  config.neighbors_for(latent.samples.size()), config.recall)));
 }
 
 std::string cluster_key(const std::string& graph_key, const ClusterConfig& config,
@@ -63,6 +64,7 @@ io::AnnData neighbors_file(const RunLatent& latent, const NearestNeighbors& near
     parameters["method"] = uns_text("umap");
     parameters["metric"] = uns_text("euclidean");
     parameters["use_rep"] = uns_text("X_smeta");
+    parameters["recall"] = {nearest.recall};
     io::UnsDict entry;
     entry["connectivities_key"] = uns_text("connectivities");
     entry["distances_key"] = uns_text("distances");
@@ -92,11 +94,13 @@ bool root_says(const comm::Comm& comm, const std::function<bool()>& question) {
 }
 
 StageResult make_neighbors(const comm::Comm& comm, const atlas::Run& run, const RunLatent& latent,
-                           std::int32_t neighbors) {
-    const auto key = neighbors_key(latent, neighbors);
+                           const ClusterConfig& config) {
+    const auto key = neighbors_key(latent, config);
+    const auto neighbors = config.neighbors_for(latent.samples.size());
     if (root_says(comm, [&] { return graph_is_current(run.neighbors_file(), key); }))
         return StageResult::Current;
-    const auto nearest = gather_nearest_neighbors(comm, latent.latent, neighbors - 1);
+    const auto nearest =
+        gather_nearest_neighbors(comm, latent.latent, neighbors - 1, config.recall);
     comm.root_or_throw([&] {
         const auto data = neighbors_file(latent, nearest, neighbors, key);
         const auto writing = atlas::writer_lock(run.atlas_path());
@@ -109,6 +113,9 @@ StageResult make_neighbors(const comm::Comm& comm, const atlas::Run& run, const 
         "neighbours: {} nearest of each of {} spots in {} latent dimensions",
         std::min<std::int64_t>(neighbors - 1, std::max<std::int64_t>(latent.rows() - 1, 0)),
         latent.rows(), latent.latent.cols());
+    if (config.recall < 1)
+        core::log_info("neighbours: recall {:.4f}, measured on a sample of the spots",
+                       nearest.recall);
     return StageResult::Done;
 }
 
@@ -151,15 +158,14 @@ void store_clusters(const atlas::Run& run, const std::string& sample,
 StageResult run_neighbors(const comm::Comm& comm, const atlas::Run& run,
                           const ClusterConfig& config) {
     const auto latent = read_latent(comm, run);
-    return make_neighbors(comm, run, latent, config.neighbors_for(latent.samples.size()));
+    return make_neighbors(comm, run, latent, config);
 }
 
 StageResult run_cluster(const comm::Comm& comm, const atlas::Run& run, const ClusterConfig& config,
                         std::uint64_t seed) {
     const auto latent = read_latent(comm, run);
-    const auto neighbors = config.neighbors_for(latent.samples.size());
-    make_neighbors(comm, run, latent, neighbors);
-    const auto key = cluster_key(neighbors_key(latent, neighbors), config, seed);
+    make_neighbors(comm, run, latent, config);
+    const auto key = cluster_key(neighbors_key(latent, config), config, seed);
     if (results_are_current(comm, run, latent, "cluster", key)) return StageResult::Current;
 
     std::vector<std::int32_t> labels;
@@ -186,10 +192,9 @@ StageResult run_cluster(const comm::Comm& comm, const atlas::Run& run, const Clu
 StageResult run_umap(const comm::Comm& comm, const atlas::Run& run, const ClusterConfig& cluster,
                      const UmapConfig& config, std::uint64_t seed) {
     const auto latent = read_latent(comm, run);
-    const auto neighbors = cluster.neighbors_for(latent.samples.size());
-    make_neighbors(comm, run, latent, neighbors);
+    make_neighbors(comm, run, latent, cluster);
     const auto key =
-        umap_key(neighbors_key(latent, neighbors), config, config.epochs_for(latent.rows()), seed);
+        umap_key(neighbors_key(latent, cluster), config, config.epochs_for(latent.rows()), seed);
     if (results_are_current(comm, run, latent, "umap", key)) return StageResult::Current;
 
     std::vector<double> layout;

@@ -43,8 +43,10 @@ class LisiRow {
   private:
     /// Entropy of the weights exp(-beta d), 0 where all of them underflow.
     double entropy(double beta) {
-        // Eigen's exp stays above 0 where the true one underflows.
-        weights_ = (beta * distances_ < kUnderflow).select((-beta * distances_).exp(), 0.0);
+        // Eigen's exp stays above 0 where the true one underflows; beside select it would be
+        // scalar.
+        weights_ = (-beta * distances_).exp();
+        weights_ = (beta * distances_ < kUnderflow).select(weights_, 0.0);
         sum_ = weights_.sum();
         if (!(sum_ > 0)) return 0;
         return std::log(sum_) + beta * (distances_ * weights_).sum() / sum_;

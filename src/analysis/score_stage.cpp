@@ -32,8 +32,8 @@ const std::vector<std::string> kNoLabel = {"nan",        "NaN",       "NA",     
 
 std::vector<std::int32_t> find_clusters(const comm::Comm& comm, const core::MatrixD& points,
                                         const ScoreRequest& request, std::size_t samples) {
-    const auto nearest =
-        gather_nearest_neighbors(comm, points, request.cluster.neighbors_for(samples) - 1);
+    const auto nearest = gather_nearest_neighbors(
+        comm, points, request.cluster.neighbors_for(samples) - 1, request.cluster.recall);
     std::vector<std::int32_t> clusters;
     comm.root_or_throw([&] {
         clusters = leiden(connectivities(nearest).view(),

@@ -10,6 +10,7 @@ namespace smeta::analysis {
 /// Section [cluster]: the neighbour graph of the latent and the clusters on it.
 struct ClusterConfig {
     std::optional<std::int64_t> neighbors;  ///< unset: 15 for one sample, 20 for several
+    double recall = 1;  ///< share of the exact neighbours that are to be found, above 0
     double resolution = 1;
     int iterations = 10;
 
