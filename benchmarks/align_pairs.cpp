@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "smeta/align/fit.hpp"
 #include "smeta/core/threads.hpp"
 
+#include "feature_model.hpp"
 #include "support/pair_fit.hpp"
 
 namespace {
@@ -66,17 +68,43 @@ int main(int argc, char** argv) {
     std::uint64_t count = 300;
     int threads = 2;
     bool verbose = false;
+    smeta::align::RasterOptions raster;
+    smeta::align::FitOptions options;
+    const std::map<std::string, smeta::align::Outline> outlines{
+        {"distance", smeta::align::Outline::Distance},
+        {"alpha_shape", smeta::align::Outline::AlphaShape}};
+    const std::map<std::string, smeta::align::PointNorm> norms{
+        {"euclidean", smeta::align::PointNorm::Euclidean}, {"l1", smeta::align::PointNorm::L1}};
     app.add_option("--first", first);
     app.add_option("--count", count);
     app.add_option("--threads", threads);
     app.add_flag("--verbose", verbose);
+    app.add_option("--outline", raster.outline)->transform(CLI::CheckedTransformer(outlines));
+    app.add_option("--point-norm", options.point_norm)->transform(CLI::CheckedTransformer(norms));
+    app.add_option("--weight-outline", options.weight_outline);
+    app.add_option("--weight-features", options.weight_features);
+    std::int32_t latent = 0;
+    std::int64_t epochs = 30;
+    app.add_option("--vae-latent", latent, "features as latents of a VAE with so many units");
+    app.add_option("--vae-epochs", epochs);
     CLI11_PARSE(app, argc, argv);
     smeta::core::set_threads(threads);
+    smeta::test::ChannelSetter channels;
+    if (latent > 0)
+        channels = [&](const smeta::test::SimulatedPair& pair, smeta::align::SectionRaster& sm,
+                       smeta::align::SectionRaster& st) {
+            smeta::align::detail::FeatureModelOptions model;
+            model.latent = latent;
+            model.epochs = epochs;
+            smeta::align::detail::set_latent_channels({pair.sm.points, pair.sm.values},
+                                                      {pair.st.points, pair.st.values}, model,
+                                                      raster, sm, st);
+        };
     Group complete{"complete", {}};
     Group missing{"a side missing", {}};
     Group symmetric{"symmetric", {}};
     for (std::uint64_t seed = first; seed < first + count; ++seed) {
-        const PairOutcome o = smeta::test::fit_pair(seed);
+        const PairOutcome o = smeta::test::fit_pair(seed, raster, options, channels);
         (o.symmetric                      ? symmetric
          : o.missing == MissingSide::None ? complete
                                           : missing)

@@ -26,7 +26,29 @@ void bind(core::ConfigTable& table, AlignConfig& config) {
         .add("align.landmark_error", config.landmark_error,
              "how far off landmarks may be (standard deviation), in lengths of the tissue (square "
              "root of its area): smaller for fiducials, larger for points set by eye",
-             core::ConfigRange{1e-4, 1});
+             core::ConfigRange{1e-4, 1})
+        .add("align.weight_outline", config.weight_outline, "weight of the outlines in the fit",
+             core::ConfigRange{0, 1e6})
+        .add("align.weight_features", config.weight_features,
+             "weight of the measured features in the fit; 0: they are not read, and the sections "
+             "are laid by shape alone",
+             core::ConfigRange{0, 1e6})
+        .add(
+            "align.outline", config.outline,
+            "what outlines are compared by: distance (robust differences of the distances to the "
+            "edges of both tissues), or alpha_shape (distances of the nearest points of both alpha "
+            "shapes, SpatialMETA's equation 7)")
+        .add("align.point_norm", config.point_norm,
+             "length of a difference of alpha-shape points: euclidean, or l1 (sum of both "
+             "coordinates)")
+        .add("align.features", config.features,
+             "what of the features is compared: pca (principal components of each section), or vae "
+             "(latents of SpatialMETA's feature VAE, trained on both sections, which are held in "
+             "memory)")
+        .add("align.vae_latent", config.vae_latent, "latent units of the feature VAE, a section",
+             core::ConfigRange{1, 1024})
+        .add("align.vae_epochs", config.vae_epochs, "epochs of the feature VAE",
+             core::ConfigRange{1, 1e6});
 }
 
 void bind(core::ConfigTable& table, ReassignConfig& config) {

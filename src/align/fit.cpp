@@ -166,6 +166,15 @@ void check_landmarks(const Landmarks& landmarks, const SectionRaster& sm, const 
     check_places(landmarks.st, st, landmarks, "spots' frame");
 }
 
+void check_weights(const FitOptions& options) {
+    if (options.weight_outline > 0 || options.weight_features > 0 ||
+        options.landmarks.sm.rows() > 0)
+        return;
+    throw core::ConfigError(
+        "align.weight_outline and align.weight_features are both 0: nothing is left to lay the "
+        "sections by; set one of them above 0 or give align.landmarks");
+}
+
 std::vector<detail::ScoredPose> start_poses(const detail::Match& match, const FitOptions& options) {
     if (match.landmarks().sm.rows() == 0) return detail::search_poses(match, options);
     const detail::Pose pose = landmark_pose(match.landmarks(), options.landmarks.name);
@@ -216,7 +225,7 @@ std::vector<BentPose> bend(const detail::Match& match,
         all[p].score = poses[p].score;
         if (p < rivals) {
             all[p].bent = detail::register_flow(match, poses[p].pose, {});
-            all[p].score = detail::pose_score(all[p].bent.match);
+            all[p].score = detail::pose_score(all[p].bent.match, match.weights);
         }
         if (poses[p].pose.linear.determinant() < 0) all[p].score -= kMirrorPrior;
     }
@@ -247,7 +256,11 @@ void rank(Fit& fit, const std::vector<BentPose>& poses, const SectionRaster& sm,
 
 Fit fit_sections(const SectionRaster& sm, const SectionRaster& st, const FitOptions& options) {
     check_landmarks(options.landmarks, sm, st);
+    check_weights(options);
     detail::Match match(sm, st);
+    match.weights.outline = options.weight_outline;
+    match.weights.content = options.weight_features;
+    match.compare_borders(options.point_norm);
     if (options.landmarks.sm.rows() > 0) {
         match.set_landmarks({match.to_sm(options.landmarks.sm), match.to_st(options.landmarks.st)});
         match.weights.landmarks = 1 / (options.landmark_error * options.landmark_error);

@@ -10,6 +10,7 @@
 #include "smeta/io/source_info.hpp"
 #include "smeta/io/text_table.hpp"
 
+#include "feature_model.hpp"
 #include "joint_impl.hpp"
 #include "section_source.hpp"
 
@@ -37,14 +38,15 @@ PlacedRows placed(const detail::KeptModality& modality) {
     return result;
 }
 
-SectionRaster section(const std::string& sample, const detail::SectionSource& source,
-                      const io::MuData& qc, const std::string& modality) {
-    const detail::KeptModality kept = detail::keep(modality, *source.tables.find(modality),
-                                                   *qc.find(modality), source.readers.at(modality));
-    const PlacedRows rows = placed(kept);
-    const RasterOptions options;
-    SectionRaster raster = rasterise(
-        rows.points, options, fmt::format("align: sample '{}', modality {}", sample, modality));
+/// A section as the fit sees it.
+struct Section {
+    SectionRaster raster;
+    detail::FeatureRows rows;  ///< all, of features = vae
+};
+
+/// Channels from the rows, read in blocks, twice.
+void stream_content(const detail::KeptModality& kept, const PlacedRows& rows,
+                    const RasterOptions& options, SectionRaster& raster) {
     SectionContent content(raster, rows.points, static_cast<std::int32_t>(kept.var.rows()),
                            options);
     const auto read = [&](const auto& take) {
@@ -59,7 +61,23 @@ SectionRaster section(const std::string& sample, const detail::SectionSource& so
     read([&](std::int64_t, const core::CsrView& block) { content.measure(block); });
     read([&](std::int64_t first, const core::CsrView& block) { content.add(first, block); });
     content.finish();
-    return raster;
+}
+
+Section section(const std::string& sample, const detail::SectionSource& source,
+                const io::MuData& qc, const std::string& modality, const RasterOptions& options,
+                const AlignConfig& config) {
+    const detail::KeptModality kept = detail::keep(modality, *source.tables.find(modality),
+                                                   *qc.find(modality), source.readers.at(modality));
+    const PlacedRows rows = placed(kept);
+    Section result;
+    result.raster = rasterise(rows.points, options,
+                              fmt::format("align: sample '{}', modality {}", sample, modality));
+    if (config.weight_features == 0) return result;
+    if (config.features == Features::Vae)
+        result.rows = {rows.points, kept.values(rows.rows)};
+    else
+        stream_content(kept, rows, options, result.raster);
+    return result;
 }
 
 Landmarks read_landmarks(const std::string& path, const std::string& sample) {
@@ -96,6 +114,9 @@ FitOptions fit_options(const AlignConfig& config, const std::string& sample) {
     options.rotation = config.rotation;
     options.landmarks = read_landmarks(config.landmarks, sample);
     options.landmark_error = config.landmark_error;
+    options.weight_outline = config.weight_outline;
+    options.weight_features = config.weight_features;
+    options.point_norm = config.point_norm;
     return options;
 }
 
@@ -112,15 +133,23 @@ Alignment fit_alignment(const atlas::ShardedAtlas& atlas, const std::string& sam
         detail::open_section(atlas.stage_file(sample, atlas::kRaw).string());
     const io::MuData qc = io::read_h5mu(atlas.stage_file(sample, atlas::kQc).string());
     const FitOptions options = fit_options(config, sample);
-    const SectionRaster sm = section(sample, source, qc, "sm");
-    const SectionRaster st = section(sample, source, qc, "st");
+    RasterOptions raster;
+    raster.outline = config.outline;
+    Section sm = section(sample, source, qc, "sm", raster, config);
+    Section st = section(sample, source, qc, "st", raster, config);
+    if (config.features == Features::Vae && config.weight_features > 0) {
+        detail::FeatureModelOptions model;
+        model.latent = static_cast<std::int32_t>(config.vae_latent);
+        model.epochs = config.vae_epochs;
+        detail::set_latent_channels(sm.rows, st.rows, model, raster, sm.raster, st.raster);
+    }
     Alignment alignment;
     alignment.method = "fit";
     const io::AnnData& sm_table = *source.tables.find("sm");
     const io::AnnData& st_table = *source.tables.find("st");
     alignment.from_unit = io::unit(sm_table);
     alignment.to_unit = io::unit(st_table);
-    alignment.fit = fit_sections(sm, st, options);
+    alignment.fit = fit_sections(sm.raster, st.raster, options);
     const auto from = io::microns_per_unit(sm_table);
     const auto to = io::microns_per_unit(st_table);
     if (from && to)

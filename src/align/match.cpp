@@ -12,7 +12,8 @@ namespace {
 
 constexpr double kBand = 0.1;  // distances are compared up to here
 constexpr std::int64_t kMostPlaces = 6000;
-constexpr double kMostChannel = 3;  // canonical values count up to here
+constexpr double kBorderEvidence = 1;  // of a border that is off by the tolerance everywhere
+constexpr double kMostChannel = 3;     // canonical values count up to here
 
 double clip(double value) {
     return std::clamp(value, -kBand, kBand);
@@ -135,8 +136,9 @@ void Match::pair_content(const Points& moved) {
 
 double Match::value(const Points& moved, double scale, Points& gradient) const {
     const Eigen::Index pairs = correlation_.size();
-    const double outline =
-        weights.outline * outline_evidence_ / static_cast<double>(std::max<std::int64_t>(1, band_));
+    const double outline = point_term_ ? 0.0
+                                       : weights.outline * outline_evidence_ /
+                                             static_cast<double>(std::max<std::int64_t>(1, band_));
     const double content =
         weights.content * evidence_ / static_cast<double>(std::max<std::int64_t>(1, inside_));
     const double c2 = weights.outline_width * weights.outline_width;
@@ -213,6 +215,43 @@ std::vector<double> Match::agreement(const Points& moved) const {
         }
     }
     return result;
+}
+
+Points Match::tracked() const {
+    Points all(places_.rows() + landmarks_.sm.rows() + border_.rows(), 2);
+    all << places_, landmarks_.sm, border_;
+    return all;
+}
+
+double Match::objective(const Points& moved, double scale, Points& gradient) const {
+    const Eigen::Index places = places_.rows();
+    const Eigen::Index landmarks = landmarks_.sm.rows();
+    double sum = value(moved.topRows(places), scale, gradient);
+    gradient.conservativeResize(moved.rows(), Eigen::NoChange);
+    Points part;
+    if (landmarks > 0) {
+        sum += landmark_value(moved.middleRows(places, landmarks), part);
+        gradient.middleRows(places, landmarks) = part;
+    }
+    if (point_term_) {
+        sum += border_value(moved.bottomRows(border_.rows()), part);
+        gradient.bottomRows(border_.rows()) = part;
+    }
+    return sum;
+}
+
+void Match::compare_borders(PointNorm norm) {
+    if (sm_.border.rows() == 0 || st_.border.rows() == 0) return;
+    border_ = to_sm(sm_.border);
+    point_term_ = std::make_shared<const PointTerm>(to_st(st_.border), norm);
+}
+
+double Match::border_value(const Points& moved, Points& gradient) const {
+    const double weight =
+        weights.outline * kBorderEvidence * outline_evidence_ / weights.outline_width;
+    const double value = point_term_->value(moved, gradient);
+    gradient *= weight;
+    return weight * value;
 }
 
 double Match::landmark_value(const Points& moved, Points& gradient) const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -9,11 +10,10 @@
 #include "smeta/align/section_raster.hpp"
 
 #include "canonical_pairs.hpp"
+#include "point_term.hpp"
+#include "points.hpp"
 
 namespace smeta::align::detail {
-
-/// Points, n by 2.
-using Points = Eigen::Matrix<double, Eigen::Dynamic, 2, Eigen::RowMajor>;
 
 /// The map x -> linear x + shift of the normalised frames.
 struct Pose {
@@ -41,15 +41,16 @@ struct LandmarkPairs {
 
 struct MatchWeights {
     double outline_width = 0.05;  ///< differences of distances above it hardly count
-    double outline = 1;
-    double content = 1;
-    double landmarks = 0;  ///< 1 / variance, normalised frames
+    double outline = 1;           ///< lambda1 of spec equation 3
+    double content = 1;           ///< lambda3
+    double landmarks = 0;         ///< 1 / variance, normalised frames
 };
 
 /// The two sections in normalised frames, (x - centre) / length of each, and the disagreement of
 /// SM places moved to ST, with its gradient. Places are the cells of the SM raster in and around
-/// the tissue. Terms: differences of the distances to the two outlines (robust: Geman and McClure),
-/// minus the log likelihood ratio of the canonical pairs against independence, landmarks. In nats.
+/// the tissue. Terms: differences of the distances to the two outlines (robust: Geman and McClure)
+/// or the distances of their points, minus the log likelihood ratio of the canonical pairs against
+/// independence, landmarks. In nats.
 class Match {
   public:
     Match(const SectionRaster& sm, const SectionRaster& st);
@@ -57,14 +58,24 @@ class Match {
     const Points& places() const { return places_; }
     void set_landmarks(LandmarkPairs landmarks) { landmarks_ = std::move(landmarks); }
     const LandmarkPairs& landmarks() const { return landmarks_; }
+    /// Where both sections have border points these are compared instead of the distances.
+    void compare_borders(PointNorm norm);
     MatchWeights weights;
 
-    bool has_content() const { return sm_channels_.cols() > 0 && st_.channels.cols() > 0; }
+    bool has_content() const {
+        return weights.content > 0 && sm_channels_.cols() > 0 && st_.channels.cols() > 0;
+    }
     /// Canonical pairs of the content at these positions of the places; what `value` compares.
     void pair_content(const Points& moved);
-    /// `scale`: of lengths of the SM frame in the ST frame.
+    /// All that the objective looks at: places, landmarks, border points, in the SM frame.
+    Points tracked() const;
+    /// The sum of all terms where `tracked` was moved so. `scale`: of lengths of the SM frame in
+    /// the ST frame.
+    double objective(const Points& moved, double scale, Points& gradient) const;
+    /// The terms of the places, the landmarks and the border points.
     double value(const Points& moved, double scale, Points& gradient) const;
     double landmark_value(const Points& moved, Points& gradient) const;
+    double border_value(const Points& moved, Points& gradient) const;
     /// Of every place moved so: the log likelihood ratio of the paired content against
     /// independence, nats; NaN where not both sections have tissue and without content.
     std::vector<double> agreement(const Points& moved) const;
@@ -107,6 +118,8 @@ class Match {
     core::MatrixF sm_pairs_;
     Eigen::VectorXd correlation_;
     LandmarkPairs landmarks_;
+    Points border_;                                ///< of SM
+    std::shared_ptr<const PointTerm> point_term_;  ///< against those of ST; null: distances
 };
 
 }  // namespace smeta::align::detail

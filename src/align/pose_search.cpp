@@ -98,7 +98,7 @@ class ShiftSearch {
             trial.pose.shift << signed_shift(c % n_) * kCell, signed_shift(c / n_) * kCell;
             trial.match = match_.score(trial.pose(few_), linear.determinant(), stride_);
             trial.match.overlap = overlap(c);
-            trial.score = pose_score(trial.match);
+            trial.score = pose_score(trial.match, match_.weights);
             if (trial.score > found.score) found = trial;
         }
         return found;
@@ -158,8 +158,9 @@ std::vector<Eigen::Matrix2d> orientations(const FitOptions& options) {
 
 }  // namespace
 
-double pose_score(const MatchScore& match) {
-    return match.information * match.coverage + 3 * std::log(std::max(1e-3, match.overlap));
+double pose_score(const MatchScore& match, const MatchWeights& weights) {
+    return weights.content * match.information * match.coverage +
+           weights.outline * 3 * std::log(std::max(1e-3, match.overlap));
 }
 
 double pose_difference(const Pose& a, const Pose& b) {

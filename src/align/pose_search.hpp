@@ -16,7 +16,7 @@ struct ScoredPose {
 };
 
 /// Nats: the larger the likelier the pose.
-double pose_score(const MatchScore& match);
+double pose_score(const MatchScore& match, const MatchWeights& weights);
 
 /// Angle between two poses' orientations in degrees [0, 180], or 180 when one mirrors and the other
 /// does not.

@@ -66,15 +66,11 @@ struct ShapePrior {
     }
 };
 
-double affine_value(const Match& match, const Points& places, const Points& landmarks,
-                    const Pose& pose, double scale, Points& gradient, double* pose_gradient,
-                    Points* landmark_gradient) {
-    double value = match.value(pose(places), scale, gradient);
-    add_pose_gradient(places, gradient, pose_gradient);
-    if (landmarks.rows() > 0) {
-        value += match.landmark_value(pose(landmarks), *landmark_gradient);
-        add_pose_gradient(landmarks, *landmark_gradient, pose_gradient);
-    }
+/// `at`: what the match tracks, before the pose. Adds the gradient of the pose.
+double affine_value(const Match& match, const Points& at, const Pose& pose, double scale,
+                    Points& gradient, double* pose_gradient) {
+    const double value = match.objective(pose(at), scale, gradient);
+    add_pose_gradient(at, gradient, pose_gradient);
     return value;
 }
 
@@ -84,8 +80,8 @@ ScoredPose refine_pose(Match match, const ScoredPose& start) {
     Eigen::VectorXd x(kPoseValues);
     put(start.pose, x.data());
     const ShapePrior prior{start.pose.linear.inverse(), 0.5};
+    const Points tracked = match.tracked();
     Points gradient;
-    Points landmark_gradient;
     for (const double width : {0.06, 0.04, 0.025}) {
         match.weights.outline_width = width;
         const Pose before = pose_of(x.data());
@@ -95,8 +91,7 @@ ScoredPose refine_pose(Match match, const ScoredPose& start) {
             [&](const Eigen::VectorXd& at, Eigen::VectorXd& g) {
                 g.setZero();
                 const Pose pose = pose_of(at.data());
-                return affine_value(match, match.places(), match.landmarks().sm, pose, scale,
-                                    gradient, g.data(), &landmark_gradient) +
+                return affine_value(match, tracked, pose, scale, gradient, g.data()) +
                        prior.value(pose.linear, g.data());
             },
             x, {.iterations = 30, .first_step = 0.02});
@@ -104,19 +99,19 @@ ScoredPose refine_pose(Match match, const ScoredPose& start) {
     ScoredPose refined;
     refined.pose = pose_of(x.data());
     refined.match = match.score(refined.pose(match.places()), refined.pose.linear.determinant());
-    refined.score = pose_score(refined.match);
+    refined.score = pose_score(refined.match, match.weights);
     // A hopeless start may turn over altogether: that pose is another's to find.
     return pose_difference(refined.pose, start.pose) <= kFurthestTurn ? refined : start;
 }
 
 Registration register_flow(Match match, const Pose& start, const FlowOptions& options) {
     // Neighbouring places err together: far fewer are independent than there are points.
-    match.weights.content = kFlowContent;
-    match.weights.outline = kFlowOutline;
+    match.weights.content *= kFlowContent;
+    match.weights.outline *= kFlowOutline;
     Registration result;
     VelocityFlow& flow = result.flow;
     const Points& places = match.places();
-    const Points& landmarks = match.landmarks().sm;
+    const Points tracked = match.tracked();
     const double low = places.minCoeff();
     const double side = places.maxCoeff() - low;
     flow.n = options.grid;
@@ -135,7 +130,6 @@ Registration register_flow(Match match, const Pose& start, const FlowOptions& op
     // White fields of variance 1 have this size; the pose's values are of order 1.
     const double unit = 1 / std::sqrt(stiffness);
     Points gradient;
-    Points landmark_gradient;
     const auto spread = [&](const double* u) {
         smoother.apply(u, flow.velocity.data(), flow.steps);
         for (double& v : flow.velocity) v *= unit;
@@ -144,14 +138,10 @@ Registration register_flow(Match match, const Pose& start, const FlowOptions& op
         g.setZero();
         spread(at.data());
         const Pose pose = pose_of(at.data() + fields);
-        const std::vector<Points> trace = flow.trace(places);
-        const std::vector<Points> landmark_trace = flow.trace(landmarks);
-        double sum = affine_value(match, trace.back(), landmark_trace.back(), pose, scale, gradient,
-                                  g.data() + fields, &landmark_gradient);
+        const std::vector<Points> trace = flow.trace(tracked);
+        double sum = affine_value(match, trace.back(), pose, scale, gradient, g.data() + fields);
         std::fill(velocity_gradient.begin(), velocity_gradient.end(), 0.0);
         flow.pull_back(trace, gradient * pose.linear, velocity_gradient);
-        if (landmarks.rows() > 0)
-            flow.pull_back(landmark_trace, landmark_gradient * pose.linear, velocity_gradient);
         smoother.apply(velocity_gradient.data(), g.data(), flow.steps);
         g.head(fields) = unit * g.head(fields) + at.head(fields);
         sum += 0.5 * at.head(fields).squaredNorm();

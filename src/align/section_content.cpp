@@ -84,23 +84,40 @@ void SectionContent::choose() {
     weights_ = core::MatrixF::Zero(raster_.grid.size(), 1);
 }
 
+SectionContent::Corners SectionContent::corners(std::int64_t row) const {
+    const RasterGrid& grid = raster_.grid;
+    const double u = (points_(row, 0) - grid.x0) / grid.cell;
+    const double v = (points_(row, 1) - grid.y0) / grid.cell;
+    const auto i = static_cast<std::int64_t>(std::floor(u));
+    const auto j = static_cast<std::int64_t>(std::floor(v));
+    const double a = u - static_cast<double>(i);
+    const double b = v - static_cast<double>(j);
+    return {
+        {j * grid.nx + i, j * grid.nx + i + 1, (j + 1) * grid.nx + i, (j + 1) * grid.nx + i + 1},
+        {(1 - a) * (1 - b), a * (1 - b), (1 - a) * b, a * b}};
+}
+
+void SectionContent::add_values(const core::MatrixF& rows) {
+    values_ = core::MatrixF::Zero(raster_.grid.size(), rows.cols());
+    weights_ = core::MatrixF::Zero(raster_.grid.size(), 1);
+    for (Eigen::Index r = 0; r < rows.rows(); ++r) {
+        const auto [cell, share] = corners(r);
+        for (int corner = 0; corner < 4; ++corner) {
+            const auto weight = static_cast<float>(share[corner]);
+            weights_(cell[corner], 0) += weight;
+            values_.row(cell[corner]) += weight * rows.row(r);
+        }
+    }
+}
+
 void SectionContent::add(std::int64_t first, const core::CsrView& rows) {
     if (column_.empty()) choose();
-    const RasterGrid& grid = raster_.grid;
     for (std::int64_t r = 0; r < rows.rows; ++r) {
         const auto indices = rows.row_indices(r);
         const auto values = rows.row_values(r);
         const double total = std::accumulate(values.begin(), values.end(), 0.0);
         const double scale = total > 0 ? target_ / total : 0.0;
-        const double u = (points_(first + r, 0) - grid.x0) / grid.cell;
-        const double v = (points_(first + r, 1) - grid.y0) / grid.cell;
-        const auto i = static_cast<std::int64_t>(std::floor(u));
-        const auto j = static_cast<std::int64_t>(std::floor(v));
-        const double a = u - static_cast<double>(i);
-        const double b = v - static_cast<double>(j);
-        const std::array<double, 4> share{(1 - a) * (1 - b), a * (1 - b), (1 - a) * b, a * b};
-        const std::array<std::int64_t, 4> cell{j * grid.nx + i, j * grid.nx + i + 1,
-                                               (j + 1) * grid.nx + i, (j + 1) * grid.nx + i + 1};
+        const auto [cell, share] = corners(first + r);
         for (int corner = 0; corner < 4; ++corner) {
             const auto weight = static_cast<float>(share[corner]);
             weights_(cell[corner], 0) += weight;
@@ -115,7 +132,7 @@ void SectionContent::add(std::int64_t first, const core::CsrView& rows) {
 }
 
 void SectionContent::finish() {
-    if (column_.empty()) choose();
+    if (values_.size() == 0) choose();
     const RasterGrid& grid = raster_.grid;
     const double sigma = std::max(1.0, kBlur * raster_.pitch / grid.cell);
     const core::MatrixF weights = blur(weights_, grid, sigma);

@@ -9,6 +9,7 @@
 #include "smeta/core/error.hpp"
 #include "smeta/spatial/knn.hpp"
 
+#include "alpha_shape.hpp"
 #include "distance_transform.hpp"
 
 namespace smeta::align {
@@ -171,6 +172,16 @@ void find_tissue(SectionRaster& raster, const core::MatrixD& points, double clos
     raster.length = std::sqrt(raster.area);
 }
 
+/// Alpha as in SpatialMETA, in hundredths of the extent along x: 1, 2, ... until the shape is not
+/// empty. But no less than a pitch and a bit: else every point that a lattice lacks leaves a hole,
+/// and of a coarse one nothing but such holes.
+core::MatrixD border(const core::MatrixD& points, double pitch) {
+    constexpr double kLeastAlpha = 1.2;  // pitches
+    const double unit = (points.col(0).maxCoeff() - points.col(0).minCoeff()) / 100;
+    const double first = unit * std::max(1.0, std::ceil(kLeastAlpha * pitch / unit));
+    return detail::border_points(points, detail::alpha_shape(points, first, unit));
+}
+
 }  // namespace
 
 SectionRaster rasterise(const core::MatrixD& points, const RasterOptions& options,
@@ -194,6 +205,7 @@ SectionRaster rasterise(const core::MatrixD& points, const RasterOptions& option
     raster.pitch = space.pitch;
     raster.grid = grid_around(points, options.cells);
     find_tissue(raster, points, space.closing);
+    if (options.outline == Outline::AlphaShape) raster.border = border(points, space.pitch);
     if (!(raster.area > 0))
         throw core::ConfigError(
             fmt::format("{}: its points leave no connected tissue; they are scattered", what));

@@ -27,10 +27,10 @@ def smeta(*arguments):
     return done.stderr
 
 
-def fit(folder, moving, moving_values, fixed, fixed_values):
+def fit(folder, moving, moving_values, fixed, fixed_values, settings=(), disguise=MAP):
     """Positions of the moving places in the fixed frame, and the log."""
     folder.mkdir()
-    disguised = moving @ MAP.T
+    disguised = moving @ disguise.T
     genes = [f"g{k}" for k in range(fixed_values.shape[1])]
     with open(folder / "st.tsv", "w") as file:
         file.write("\t".join(["spot", "x", "y", *genes]) + "\n")
@@ -44,7 +44,8 @@ def fit(folder, moving, moving_values, fixed, fixed_values):
     atlas = folder / "atlas"
     smeta("ingest", "--atlas", atlas, "--sample", "S", "--cohort", "C", "--st", folder / "st.tsv", "--sm", folder / "sm.csv")
     smeta("qc", "--atlas", atlas)
-    log = smeta("align", "--atlas", atlas, "--set", "align.method=fit", "--figures", folder)
+    options = [word for setting in ("method=fit", *settings) for word in ("--set", f"align.{setting}")]
+    log = smeta("align", "--atlas", atlas, *options, "--figures", folder)
     smeta("align", "--atlas", atlas, "--sample", "S", "--apply", folder / "points.tsv", "--out", folder / "mapped.tsv")
     return np.loadtxt(folder / "mapped.tsv", skiprows=1), log
 
@@ -103,6 +104,13 @@ def gene_correlation(a, b, moved):
     return float(((x * y).sum(0) / np.sqrt((x * x).sum(0) * (y * y).sum(0) + 1e-9)).mean())
 
 
+def stalign(points):
+    """Where STalign's tutorial puts these spots of the first breast cancer layer, and which of them it has."""
+    with gzip.open(DATA / "alignment/visium/slice1_coor_STalign_to_slice2_coor_affine_only.csv.gz", "rt") as file:
+        published = {tuple(map(float, r[1:3])): np.array(r[3:5], float) for r in itertools.islice(csv.reader(file), 1, None)}
+    return np.array([published.get(tuple(p), np.full(2, 1e9)) for p in points]), np.array([tuple(p) in published for p in points])
+
+
 def breast(folder):
     slices = [Slice(n) for n in (1, 2, 3, 4)]
     honest = []
@@ -113,10 +121,7 @@ def breast(folder):
         centred = gene_correlation(a, b, a.points - a.points.mean(0) + b.points.mean(0))
         extra = f"genes correlate by {ours:.3f}; centred only {centred:.3f}"
         if k == 0:
-            with gzip.open(DATA / "alignment/visium/slice1_coor_STalign_to_slice2_coor_affine_only.csv.gz", "rt") as file:
-                published = {tuple(map(float, r[1:3])): np.array(r[3:5], float) for r in itertools.islice(csv.reader(file), 1, None)}
-            both = np.array([tuple(p) in published for p in a.points])
-            theirs = np.array([published.get(tuple(p), np.full(2, 1e9)) for p in a.points])
+            theirs, both = stalign(a.points)
             extra += f"; STalign's affine map {gene_correlation(a, b, theirs):.3f}, {np.linalg.norm(moved - theirs, axis=1)[both].mean():.2f} spots from ours"
         row(f"breast cancer layers {k + 1} on {k + 2}", log, turned(moved, a.points), extra)
         honest.append(ours >= centred)

@@ -36,8 +36,8 @@ double turn(const std::array<double, 4>& a, const std::array<double, 4>& b) {
 
 }  // namespace
 
-align::SectionRaster raster_of(const SimulatedSection& section) {
-    const align::RasterOptions options;
+align::SectionRaster raster_of(const SimulatedSection& section,
+                               const align::RasterOptions& options) {
     align::SectionRaster found = align::rasterise(section.points, options, "simulated section");
     align::SectionContent content(found, section.points, section.values.cols, options);
     content.measure(section.values.view());
@@ -46,12 +46,14 @@ align::SectionRaster raster_of(const SimulatedSection& section) {
     return found;
 }
 
-PairOutcome fit_pair(std::uint64_t seed) {
+PairOutcome fit_pair(std::uint64_t seed, const align::RasterOptions& raster,
+                     const align::FitOptions& options, const ChannelSetter& channels) {
     const SimulatedPair pair = simulate_pair(seed);
     const auto start = std::chrono::steady_clock::now();
-    const align::SectionRaster sm = raster_of(pair.sm);
-    const align::SectionRaster st = raster_of(pair.st);
-    const align::Fit fit = align::fit_sections(sm, st, {});
+    align::SectionRaster sm = raster_of(pair.sm, raster);
+    align::SectionRaster st = raster_of(pair.st, raster);
+    if (channels) channels(pair, sm, st);
+    const align::Fit fit = align::fit_sections(sm, st, options);
     PairOutcome outcome;
     outcome.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

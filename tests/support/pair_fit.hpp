@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
+#include "smeta/align/fit.hpp"
 #include "smeta/align/section_raster.hpp"
 
 #include "support/section_pair.hpp"
@@ -25,8 +27,14 @@ struct PairOutcome {
 };
 
 /// Tissue and content of a section.
-align::SectionRaster raster_of(const SimulatedSection& section);
+align::SectionRaster raster_of(const SimulatedSection& section,
+                               const align::RasterOptions& options = {});
 
-PairOutcome fit_pair(std::uint64_t seed);
+/// Sets the channels of both rasters in place of the principal components.
+using ChannelSetter =
+    std::function<void(const SimulatedPair&, align::SectionRaster& sm, align::SectionRaster& st)>;
+
+PairOutcome fit_pair(std::uint64_t seed, const align::RasterOptions& raster = {},
+                     const align::FitOptions& options = {}, const ChannelSetter& channels = {});
 
 }  // namespace smeta::test

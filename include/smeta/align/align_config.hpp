@@ -17,6 +17,16 @@ enum class Deformation { Affine, Diffeomorphic };
 /// Whether SM is mirrored (x to -x, before it is turned).
 enum class Mirror { Search, No, Yes };
 
+/// What outlines are compared by: the distance to the edge of each tissue, or the points of alpha
+/// shapes (spec A4.2, equation 7).
+enum class Outline { Distance, AlphaShape };
+/// Length of the difference of two outline points.
+enum class PointNorm { Euclidean, L1 };
+
+/// What of the features a fit compares: principal components of each section, or the latents of a
+/// VAE trained on both (spec A4.1).
+enum class Features { Pca, Vae };
+
 struct AlignConfig {
     AlignMethod method = AlignMethod::Auto;
     Deformation deformation = Deformation::Diffeomorphic;
@@ -25,6 +35,13 @@ struct AlignConfig {
     std::optional<double> rotation;  ///< degrees
     std::string landmarks;           ///< path of a table; "" = none
     double landmark_error = 0.05;    ///< lengths of the ST tissue
+    double weight_outline = 1;       ///< lambda1 of spec equation 3
+    double weight_features = 1;      ///< lambda3; 0: by shape alone
+    Outline outline = Outline::Distance;
+    PointNorm point_norm = PointNorm::Euclidean;  ///< of alpha-shape outlines
+    Features features = Features::Pca;
+    std::int64_t vae_latent = 64;
+    std::int64_t vae_epochs = 30;
 };
 
 /// Reassignment of imaging pixels to spots (SpatialMETA: 5 nearest within 1.5 times the smallest
@@ -60,4 +77,21 @@ struct smeta::core::ConfigEnum<smeta::align::Mirror> {
     using E = smeta::align::Mirror;
     static constexpr std::pair<E, std::string_view> kNames[] = {
         {E::Search, "auto"}, {E::No, "no"}, {E::Yes, "yes"}};
+};
+template <>
+struct smeta::core::ConfigEnum<smeta::align::Outline> {
+    using E = smeta::align::Outline;
+    static constexpr std::pair<E, std::string_view> kNames[] = {{E::Distance, "distance"},
+                                                                {E::AlphaShape, "alpha_shape"}};
+};
+template <>
+struct smeta::core::ConfigEnum<smeta::align::PointNorm> {
+    using E = smeta::align::PointNorm;
+    static constexpr std::pair<E, std::string_view> kNames[] = {{E::Euclidean, "euclidean"},
+                                                                {E::L1, "l1"}};
+};
+template <>
+struct smeta::core::ConfigEnum<smeta::align::Features> {
+    using E = smeta::align::Features;
+    static constexpr std::pair<E, std::string_view> kNames[] = {{E::Pca, "pca"}, {E::Vae, "vae"}};
 };

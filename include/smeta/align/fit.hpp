@@ -36,6 +36,9 @@ struct FitOptions {
     /// Three or more, not on a line; they replace the search and are a term of the fit.
     Landmarks landmarks;
     double landmark_error = 0.05;  ///< standard deviation of landmarks, lengths of the ST tissue
+    double weight_outline = 1;     ///< of the outlines in objective and ranking
+    double weight_features = 1;    ///< of the channels, likewise; 0: they are not looked at
+    PointNorm point_norm = PointNorm::Euclidean;  ///< where both rasters have border points
 };
 
 struct Fit {
@@ -64,8 +67,8 @@ struct Fit {
 
 /// Lays SM on ST: pose search, affine fit of the best poses, then a diffeomorphism. The rasters may
 /// or may not have channels. ConfigError for landmarks that are not pairs of numbers, fewer than
-/// three, on a line or far outside the sections. A pure
-/// function of its arguments, whatever the threads. Local.
+/// three, on a line or far outside the sections, and where both weights are 0 without landmarks. A
+/// pure function of its arguments, whatever the threads. Local.
 Fit fit_sections(const SectionRaster& sm, const SectionRaster& st, const FitOptions& options);
 
 }  // namespace smeta::align

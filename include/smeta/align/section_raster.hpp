@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "smeta/align/align_config.hpp"
 #include "smeta/core/matrix.hpp"
 
 namespace smeta::align {
@@ -37,6 +38,8 @@ struct SectionRaster {
     /// Cells by channels: leading principal components of the smoothed features, of decreasing
     /// variance, the first with variance 1. No columns without content.
     core::MatrixF channels;
+    /// Points on the outline (of the alpha shape); no rows where the distance stands for it.
+    core::MatrixD border;
 
     bool inside(std::int64_t cell) const { return distance[cell] > 0; }
 };
@@ -45,6 +48,7 @@ struct RasterOptions {
     std::int64_t cells = 80;           ///< along the longer side of the tissue
     std::int64_t most_features = 500;  ///< of largest variance, that enter the channels
     std::int32_t channels = 8;
+    Outline outline = Outline::Distance;
 };
 
 /// Tissue of a point set (n by 2): the union of discs around the points, closed over gaps of a
@@ -59,7 +63,8 @@ core::MatrixD outline(const SectionRaster& raster);
 
 /// Gathers the content of a section from its rows in two passes, so that they may be streamed:
 /// first all rows through `measure`, then all through `add`, then `finish`. Rows are scaled to
-/// equal totals and log-transformed; the logarithm of the total is one feature more. Local.
+/// equal totals and log-transformed; the logarithm of the total is one feature more. Or all rows
+/// at once, as they are, through `add_values`, then `finish`. Local.
 class SectionContent {
   public:
     SectionContent(SectionRaster& raster, const core::MatrixD& points, std::int32_t features,
@@ -67,12 +72,19 @@ class SectionContent {
     void measure(const core::CsrView& rows);
     /// `first`: number of the first of these rows.
     void add(std::int64_t first, const core::CsrView& rows);
+    /// All points by features.
+    void add_values(const core::MatrixF& rows);
     /// Sets raster.channels.
     void finish();
 
   private:
     void choose();
-    void splat(std::int64_t row, std::int64_t column, double value);
+    /// The four cells around a row's point and its share of each.
+    struct Corners {
+        std::array<std::int64_t, 4> cell;
+        std::array<double, 4> share;
+    };
+    Corners corners(std::int64_t row) const;
 
     SectionRaster& raster_;
     const core::MatrixD& points_;

@@ -133,6 +133,26 @@ TEST(Fit, OverridesAreObeyed) {
     EXPECT_LT(std::abs(std::remainder(degrees - 120, 360.0)), 45);
 }
 
+TEST(Fit, WeightsOfZeroLeaveTheirTermsOut) {
+    const test::SimulatedPair pair = test::simulate_pair(3);
+    align::SectionRaster sm = test::raster_of(pair.sm);
+    align::SectionRaster st = test::raster_of(pair.st);
+    align::FitOptions options;
+    options.deformation = align::Deformation::Affine;
+    const align::Fit both = align::fit_sections(sm, st, options);
+    EXPECT_GT(both.agreement.rows(), 0);
+    options.weight_features = 0;
+    const align::Fit shape = align::fit_sections(sm, st, options);
+    EXPECT_EQ(shape.agreement.rows(), 0);
+    EXPECT_NE(shape.transform, both.transform);
+    sm.channels.resize(0, 0);
+    align::FitOptions affine;
+    affine.deformation = align::Deformation::Affine;
+    EXPECT_EQ(align::fit_sections(sm, st, affine).transform, shape.transform);
+    options.weight_outline = 0;
+    EXPECT_THROW(align::fit_sections(sm, st, options), core::ConfigError);
+}
+
 TEST(Fit, LandmarksReplaceTheSearch) {
     const test::SimulatedPair pair = test::simulate_pair(3);
     align::FitOptions options;

@@ -151,6 +151,43 @@ TEST(Match, GradientIsThatOfDifferences) {
     EXPECT_GT(compared, 20);
 }
 
+/// The sum of all terms, outlines as alpha shapes, by its derivative in random directions.
+TEST(Match, ObjectiveWithBordersHasTheGradientOfDifferences) {
+    const test::SimulatedPair pair = test::simulate_pair(3);
+    const align::RasterOptions options{.outline = align::Outline::AlphaShape};
+    const align::SectionRaster sm = test::raster_of(pair.sm, options);
+    const align::SectionRaster st = test::raster_of(pair.st, options);
+    ASSERT_GT(sm.border.rows(), 20);
+    for (const align::PointNorm norm : {align::PointNorm::Euclidean, align::PointNorm::L1}) {
+        detail::Match match(sm, st);
+        detail::Points marks(2, 2);
+        marks << 0.1, 0.2, -0.3, 0.4;
+        match.set_landmarks({marks, marks});
+        match.weights.landmarks = 100;
+        match.compare_borders(norm);
+        match.pair_content(match.places());
+        detail::Points moved = match.tracked();
+        ASSERT_EQ(moved.rows(), match.places().rows() + 2 + sm.border.rows());
+        moved.array() += 0.0123;
+        detail::Points gradient;
+        detail::Points unused;
+        match.objective(moved, 1, gradient);
+        ASSERT_EQ(gradient.rows(), moved.rows());
+        // Border points only: of the places there are too many near a cell's border.
+        const std::vector<double> noise = draws(static_cast<std::size_t>(2 * moved.rows()), 6);
+        detail::Points along = detail::Points::Zero(moved.rows(), 2);
+        for (Eigen::Index r = match.places().rows(); r < moved.rows(); ++r)
+            along.row(r) << noise[2 * r], noise[2 * r + 1];
+        constexpr double kStep = 1e-8;
+        const double slope = (match.objective(moved + kStep * along, 1, unused) -
+                              match.objective(moved - kStep * along, 1, unused)) /
+                             (2 * kStep);
+        const double expected = gradient.cwiseProduct(along).sum();
+        EXPECT_GT(std::abs(expected), 1);
+        EXPECT_NEAR(slope, expected, 1e-4 * std::abs(expected));
+    }
+}
+
 TEST(Match, LandmarksPullTheirPoints) {
     const test::SimulatedPair pair = test::simulate_pair(3);
     const align::SectionRaster sm = test::raster_of(pair.sm);
