@@ -24,7 +24,7 @@ packages=(
     libeigen3-dev libboost-serialization-dev libboost-math-dev
     libcli11-dev libtoml11-dev nlohmann-json3-dev libfmt-dev
     libexpat1-dev libdeflate-dev zlib1g-dev libxxhash-dev librandom123-dev
-    libnanoflann-dev libigraph-dev libpng-dev
+    libnanoflann-dev libigraph-dev libpng-dev libjpeg-dev libtiff-dev
     libgtest-dev libbenchmark-dev clang-format-14 strace
 )
 [ "$want_venv" = 1 ] && packages+=(python3 python3-venv)

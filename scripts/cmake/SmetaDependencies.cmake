@@ -16,6 +16,8 @@ find_package(EXPAT REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(nanoflann REQUIRED)
 find_package(PNG REQUIRED)
+find_package(JPEG REQUIRED)
+find_package(TIFF 4.5 REQUIRED)  # errors and memory limits of each file
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(libdeflate REQUIRED IMPORTED_TARGET libdeflate)
