@@ -87,6 +87,15 @@ int main(int argc, char** argv) {
     std::int64_t epochs = 30;
     app.add_option("--vae-latent", latent, "features as latents of a VAE with so many units");
     app.add_option("--vae-epochs", epochs);
+    smeta::test::PairImage image = smeta::test::PairImage::None;
+    double weight_histology = 1;
+    const std::map<std::string, smeta::test::PairImage> images{
+        {"none", smeta::test::PairImage::None},
+        {"related", smeta::test::PairImage::Related},
+        {"unrelated", smeta::test::PairImage::Unrelated}};
+    app.add_option("--image", image, "what an image of the ST section shows")
+        ->transform(CLI::CheckedTransformer(images));
+    app.add_option("--weight-histology", weight_histology);
     CLI11_PARSE(app, argc, argv);
     smeta::core::set_threads(threads);
     smeta::test::ChannelSetter channels;
@@ -104,7 +113,8 @@ int main(int argc, char** argv) {
     Group missing{"a side missing", {}};
     Group symmetric{"symmetric", {}};
     for (std::uint64_t seed = first; seed < first + count; ++seed) {
-        const PairOutcome o = smeta::test::fit_pair(seed, raster, options, channels);
+        const PairOutcome o =
+            smeta::test::fit_pair(seed, raster, options, channels, {image, weight_histology});
         (o.symmetric                      ? symmetric
          : o.missing == MissingSide::None ? complete
                                           : missing)

@@ -47,7 +47,8 @@ Sources sources_of(Context& context, IngestOptions& options) {
     take_others(options.others, one);
     const bool described = !one.cohort.empty() || !one.st.empty() || !one.sm.empty() ||
                            !one.others.empty() || !one.joint.empty() || !one.labels.empty() ||
-                           !one.sm_columns.empty();
+                           !one.sm_columns.empty() || !one.image.empty() || one.image_scale ||
+                           one.image_microns_per_pixel;
     const bool single = described || !options.samples.empty();
     if (options.study.empty() ? !single : described)
         throw core::ConfigError(
@@ -149,6 +150,15 @@ void add_ingest(CommandLine& line) {
     command.add_option("--joint", source.joint,
                        "SpatialMETA's joint .h5ad, in place of --st and --sm");
     command.add_option("--labels", source.labels, "table of spot labels");
+    command.add_option("--image", source.image,
+                       "image of the section under the spots of --st: PNG, JPEG or TIFF, in place "
+                       "of Space Ranger's");
+    command.add_option(
+        "--image-scale", source.image_scale,
+        "pixels of --image per unit of the spots' coordinates (default: 1 where these "
+        "are pixels)");
+    command.add_option("--image-microns-per-pixel", source.image_microns_per_pixel,
+                       "size of a pixel of --image, in place of --image-scale");
     command.add_option("--sm-columns", source.sm_columns,
                        "regular expression: feature columns of an SM table");
     command.add_flag("--replace", options->replace,

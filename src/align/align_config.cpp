@@ -48,7 +48,15 @@ void bind(core::ConfigTable& table, AlignConfig& config) {
         .add("align.vae_latent", config.vae_latent, "latent units of the feature VAE, a section",
              core::ConfigRange{1, 1024})
         .add("align.vae_epochs", config.vae_epochs, "epochs of the feature VAE",
-             core::ConfigRange{1, 1e6});
+             core::ConfigRange{1, 1e6})
+        .add("align.weight_histology", config.weight_histology,
+             "weight of the stains of the spots' image (haematoxylin, eosin) in the fit: their "
+             "standard deviation beside that of the first component of the features; 0: they are "
+             "left out",
+             core::ConfigRange{0, 1e3})
+        .add("align.sm_spots_to", config.sm_spots_to,
+             "whose outline the imaging section is laid on: st (that of the spots) or histology "
+             "(of the tissue that their image shows)");
 }
 
 void bind(core::ConfigTable& table, ReassignConfig& config) {

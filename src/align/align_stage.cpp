@@ -33,7 +33,12 @@ std::vector<std::string> stage_inputs(const atlas::ShardedAtlas& atlas, const st
 }
 
 /// Says on the log what a fit may have wrong.
-void flag(const std::string& sample, const Fit& fit) {
+void flag(const std::string& sample, const Fit& fit, const std::optional<HistologyFit>& histology) {
+    if (histology && histology->disagrees())
+        core::log_warning(
+            "align: {}: image and coordinates disagree: {}: {}; the fit did without it. Is it this "
+            "section's image, unturned, with the right scale?",
+            sample, histology->image, histology->objection);
     if (fit.ambiguous)
         core::log_warning(
             "align: {}: ambiguous: another orientation fits about as well (see the candidates in "
@@ -65,11 +70,16 @@ std::string summary(const std::string& sample, const Alignment& alignment) {
     if (!alignment.fit)
         return fmt::format("align: {}: {} (determinant {:.6g})", sample, alignment.method, area);
     const Fit& fit = *alignment.fit;
-    flag(sample, fit);
+    flag(sample, fit, alignment.histology);
+    std::string image;
+    if (alignment.histology)
+        image = alignment.histology->disagrees()
+                    ? ", image disagrees"
+                    : fmt::format(", image's tissue by {:.3f}", alignment.histology->overlap);
     return fmt::format(
-        "align: {}: fit (outlines overlap by {:.3f}, confidence {:.2f} among {} poses{}, "
+        "align: {}: fit (outlines overlap by {:.3f}{}, confidence {:.2f} among {} poses{}, "
         "determinant {:.6g})",
-        sample, fit.overlap, fit.candidates.front().confidence, fit.candidates.size(),
+        sample, fit.overlap, image, fit.candidates.front().confidence, fit.candidates.size(),
         fit.ambiguous ? ", ambiguous" : "", area);
 }
 

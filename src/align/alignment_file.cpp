@@ -5,11 +5,15 @@
 #include "smeta/core/error.hpp"
 #include "smeta/io/anndata.hpp"
 
+#include "histology_stage.hpp"
+#include "uns_reader.hpp"
+
 namespace smeta::align {
 
 namespace {
 
-using Numbers = io::NdArray<double>;
+using detail::Numbers;
+using Reader = detail::UnsReader;
 
 Numbers matrix(const AffineTransform& map) {
     const auto& [a, t] = map;
@@ -18,10 +22,6 @@ Numbers matrix(const AffineTransform& map) {
 
 AffineTransform affine(const double* v) {
     return {{v[0], v[1], v[3], v[4]}, {v[2], v[5]}};
-}
-
-Numbers table(const core::MatrixD& values, std::int64_t columns) {
-    return {{values.rows(), columns}, {values.data(), values.data() + values.size()}};
 }
 
 io::UnsDict candidates(const std::vector<Candidate>& all) {
@@ -57,11 +57,11 @@ void put_fit(io::UnsDict& align, const Fit& fit) {
     align["converged"].value = fit.converged;
     align["landmark_misfit"].value = fit.landmark_misfit;
     align["size_ratio"].value = fit.size_ratio;
-    align["outline_sm"].value = table(fit.outline_sm, 4);
-    align["outline_st"].value = table(fit.outline_st, 4);
-    align["displacement"].value = table(fit.displacement, 4);
-    align["agreement"].value = table(fit.agreement, 3);
-    align["outline_fitted"].value = table(fit.outline_fitted, 4);
+    align["outline_sm"].value = detail::to_numbers(fit.outline_sm, 4);
+    align["outline_st"].value = detail::to_numbers(fit.outline_st, 4);
+    align["displacement"].value = detail::to_numbers(fit.displacement, 4);
+    align["agreement"].value = detail::to_numbers(fit.agreement, 3);
+    align["outline_fitted"].value = detail::to_numbers(fit.outline_fitted, 4);
 }
 
 io::UnsDict flow(const SpatialTransform& transform) {
@@ -72,46 +72,6 @@ io::UnsDict flow(const SpatialTransform& transform) {
     dict["cell"].value = transform.cell;
     return dict;
 }
-
-/// The parts of one file's uns, with errors that name them.
-class Reader {
-  public:
-    explicit Reader(std::string file) : file_(std::move(file)) {}
-
-    template <class T>
-    const T* find(const io::UnsDict& parent, const std::string& key) const {
-        const auto found = parent.find(key);
-        return found == parent.end() ? nullptr : std::get_if<T>(&found->second.value);
-    }
-    template <class T>
-    const T& at(const io::UnsDict& parent, const std::string& key, const char* expected) const {
-        const T* value = find<T>(parent, key);
-        if (value == nullptr) fail(key, expected, "none");
-        return *value;
-    }
-    /// `shape`: -1 matches any length.
-    const Numbers& numbers(const io::UnsDict& parent, const std::string& key,
-                           const std::vector<std::int64_t>& shape) const {
-        const auto& value = at<Numbers>(parent, key, "an array of numbers");
-        const bool fits = value.shape.size() == shape.size() &&
-                          std::equal(shape.begin(), shape.end(), value.shape.begin(),
-                                     [](std::int64_t want, std::int64_t is) {
-                                         return want == is || (want < 0 && is >= 0);
-                                     });
-        if (!fits) fail(key, "numbers of the documented shape", "another shape");
-        if (!std::all_of(value.values.begin(), value.values.end(),
-                         [](double v) { return std::isfinite(v); }))
-            fail(key, "finite numbers", "NaN or an infinite one");
-        return value;
-    }
-    [[noreturn]] void fail(const std::string& key, const char* expected, const char* found) const {
-        throw core::FormatError(
-            {file_, "uns/smeta/align/" + key, expected, found, "run smeta align again"});
-    }
-
-  private:
-    std::string file_;
-};
 
 std::string text_at(const Reader& reader, const io::UnsDict& parent, const std::string& key) {
     const auto* text = reader.find<std::string>(parent, key);
@@ -133,10 +93,6 @@ void read_flow(const Reader& reader, const io::UnsDict& align, SpatialTransform&
     transform.velocity = velocity.values;
 }
 
-core::MatrixD table(const Numbers& values) {
-    return Eigen::Map<const core::MatrixD>(values.values.data(), values.shape[0], values.shape[1]);
-}
-
 Fit read_fit(const Reader& reader, const io::UnsDict& align) {
     Fit fit;
     const auto& all = reader.at<io::UnsDict>(align, "candidates", "a group");
@@ -156,11 +112,11 @@ Fit read_fit(const Reader& reader, const io::UnsDict& align) {
     fit.converged = reader.at<bool>(align, "converged", "true or false");
     fit.landmark_misfit = reader.at<double>(align, "landmark_misfit", "a number");
     fit.size_ratio = reader.at<double>(align, "size_ratio", "a number");
-    fit.outline_sm = table(reader.numbers(align, "outline_sm", {-1, 4}));
-    fit.outline_st = table(reader.numbers(align, "outline_st", {-1, 4}));
-    fit.displacement = table(reader.numbers(align, "displacement", {-1, 4}));
-    fit.agreement = table(reader.numbers(align, "agreement", {-1, 3}));
-    fit.outline_fitted = table(reader.numbers(align, "outline_fitted", {-1, 4}));
+    fit.outline_sm = detail::to_matrix(reader.numbers(align, "outline_sm", {-1, 4}));
+    fit.outline_st = detail::to_matrix(reader.numbers(align, "outline_st", {-1, 4}));
+    fit.displacement = detail::to_matrix(reader.numbers(align, "displacement", {-1, 4}));
+    fit.agreement = detail::to_matrix(reader.numbers(align, "agreement", {-1, 3}));
+    fit.outline_fitted = detail::to_matrix(reader.numbers(align, "outline_fitted", {-1, 4}));
     return fit;
 }
 
@@ -174,6 +130,7 @@ void write_alignment(const std::filesystem::path& path, const Alignment& alignme
     align["to_unit"].value = alignment.to_unit;
     if (alignment.transform.deforms()) align["flow"].value = flow(alignment.transform);
     if (alignment.fit) put_fit(align, *alignment.fit);
+    if (alignment.histology) align["histology"].value = detail::to_uns(*alignment.histology);
     io::UnsDict smeta;
     smeta["align"].value = std::move(align);
     io::AnnData data;
@@ -196,6 +153,8 @@ Alignment read_alignment(const std::filesystem::path& path) {
     alignment.from_unit = text_at(reader, *align, "from_unit");
     alignment.to_unit = text_at(reader, *align, "to_unit");
     if (alignment.method == "fit") alignment.fit = read_fit(reader, *align);
+    if (const auto* histology = reader.find<io::UnsDict>(*align, "histology"))
+        alignment.histology = detail::histology_from_uns(reader, *histology);
     return alignment;
 }
 

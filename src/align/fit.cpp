@@ -72,25 +72,6 @@ double smallest_determinant(const SpatialTransform& transform, const SectionRast
     return least;
 }
 
-/// Intersection over union of the tissues; bending changes areas from place to place.
-double tissue_overlap(const SpatialTransform& transform, const SectionRaster& sm,
-                      const SectionRaster& st) {
-    const core::MatrixD places = tissue_places(sm, 1);
-    const core::MatrixD moved = apply(transform, places);
-    const std::vector<double> areas = determinants(transform, places);
-    double all = 0;
-    double both = 0;
-    for (Eigen::Index r = 0; r < moved.rows(); ++r) {
-        const double area = std::abs(areas[r]) * sm.grid.cell * sm.grid.cell;
-        all += area;
-        const auto i = std::lround((moved(r, 0) - st.grid.x0) / st.grid.cell);
-        const auto j = std::lround((moved(r, 1) - st.grid.y0) / st.grid.cell);
-        if (i >= 0 && j >= 0 && i < st.grid.nx && j < st.grid.ny && st.inside(j * st.grid.nx + i))
-            both += area;
-    }
-    return std::min(1.0, both / (all + st.area - both));
-}
-
 core::MatrixD displacement(const SpatialTransform& transform, const SectionRaster& sm) {
     constexpr std::int64_t kStride = 4;
     const core::MatrixD places = tissue_places(sm, kStride);
@@ -253,6 +234,25 @@ void rank(Fit& fit, const std::vector<BentPose>& poses, const SectionRaster& sm,
 }
 
 }  // namespace
+
+double tissue_overlap(const SpatialTransform& transform, const SectionRaster& sm,
+                      const SectionRaster& st) {
+    const core::MatrixD places = tissue_places(sm, 1);
+    const core::MatrixD moved = apply(transform, places);
+    // Bending changes areas from place to place.
+    const std::vector<double> areas = determinants(transform, places);
+    double all = 0;
+    double both = 0;
+    for (Eigen::Index r = 0; r < moved.rows(); ++r) {
+        const double area = std::abs(areas[r]) * sm.grid.cell * sm.grid.cell;
+        all += area;
+        const auto i = std::lround((moved(r, 0) - st.grid.x0) / st.grid.cell);
+        const auto j = std::lround((moved(r, 1) - st.grid.y0) / st.grid.cell);
+        if (i >= 0 && j >= 0 && i < st.grid.nx && j < st.grid.ny && st.inside(j * st.grid.nx + i))
+            both += area;
+    }
+    return std::min(1.0, both / (all + st.area - both));
+}
 
 Fit fit_sections(const SectionRaster& sm, const SectionRaster& st, const FitOptions& options) {
     check_landmarks(options.landmarks, sm, st);

@@ -11,6 +11,7 @@
 #include "smeta/io/text_table.hpp"
 
 #include "feature_model.hpp"
+#include "histology_stage.hpp"
 #include "joint_impl.hpp"
 #include "section_source.hpp"
 
@@ -38,23 +39,54 @@ PlacedRows placed(const detail::KeptModality& modality) {
     return result;
 }
 
-/// A section as the fit sees it.
-struct Section {
+/// A section whose tissue is known and whose content is not yet.
+struct PlacedSection {
+    detail::KeptModality kept;
+    PlacedRows rows;
     SectionRaster raster;
-    detail::FeatureRows rows;  ///< all, of features = vae
+    detail::FeatureRows features;  ///< all, of features = vae
 };
 
+PlacedSection place(const std::string& sample, const detail::SectionSource& source,
+                    const io::MuData& qc, const std::string& modality,
+                    const RasterOptions& options) {
+    PlacedSection section{detail::keep(modality, *source.tables.find(modality), *qc.find(modality),
+                                       source.readers.at(modality)),
+                          {},
+                          {},
+                          {}};
+    section.rows = placed(section.kept);
+    section.raster = rasterise(section.rows.points, options,
+                               fmt::format("align: sample '{}', modality {}", sample, modality));
+    return section;
+}
+
+/// Rows on the raster: spots may lie off the tissue of their image.
+PlacedRows rows_on(const RasterGrid& grid, const PlacedRows& all) {
+    PlacedRows result;
+    result.points.resize(all.points.rows(), 2);
+    for (Eigen::Index r = 0; r < all.points.rows(); ++r) {
+        const double x = all.points(r, 0);
+        const double y = all.points(r, 1);
+        if (!(x >= grid.x0 && x < grid.x(grid.nx - 1) && y >= grid.y0 && y < grid.y(grid.ny - 1)))
+            continue;
+        result.points.row(static_cast<Eigen::Index>(result.rows.size())) = all.points.row(r);
+        result.rows.push_back(all.rows[r]);
+    }
+    result.points.conservativeResize(static_cast<Eigen::Index>(result.rows.size()), 2);
+    return result;
+}
+
 /// Channels from the rows, read in blocks, twice.
-void stream_content(const detail::KeptModality& kept, const PlacedRows& rows,
-                    const RasterOptions& options, SectionRaster& raster) {
-    SectionContent content(raster, rows.points, static_cast<std::int32_t>(kept.var.rows()),
-                           options);
+void stream_content(const PlacedRows& rows, const RasterOptions& options, PlacedSection& section) {
+    SectionContent content(section.raster, rows.points,
+                           static_cast<std::int32_t>(section.kept.var.rows()), options);
     const auto read = [&](const auto& take) {
         for (std::size_t first = 0; first < rows.rows.size(); first += kBlockRows) {
             const auto last = std::min(rows.rows.size(), first + kBlockRows);
             const core::CountsCsr block =
-                kept.values({rows.rows.begin() + static_cast<std::ptrdiff_t>(first),
-                             rows.rows.begin() + static_cast<std::ptrdiff_t>(last)});
+                section.kept.values({rows.rows.begin() + static_cast<std::ptrdiff_t>(first),
+                                     rows.rows.begin() + static_cast<std::ptrdiff_t>(last)});
             take(static_cast<std::int64_t>(first), block.view());
         }
     };
@@ -63,21 +95,22 @@ void stream_content(const detail::KeptModality& kept, const PlacedRows& rows,
     content.finish();
 }
 
-Section section(const std::string& sample, const detail::SectionSource& source,
-                const io::MuData& qc, const std::string& modality, const RasterOptions& options,
-                const AlignConfig& config) {
-    const detail::KeptModality kept = detail::keep(modality, *source.tables.find(modality),
-                                                   *qc.find(modality), source.readers.at(modality));
-    const PlacedRows rows = placed(kept);
-    Section result;
-    result.raster = rasterise(rows.points, options,
-                              fmt::format("align: sample '{}', modality {}", sample, modality));
-    if (config.weight_features == 0) return result;
-    if (config.features == Features::Vae)
-        result.rows = {rows.points, kept.values(rows.rows)};
-    else
-        stream_content(kept, rows, options, result.raster);
-    return result;
+/// Sets the channels of both sections, or leaves them without any.
+void read_content(const AlignConfig& config, const RasterOptions& options, PlacedSection& sm,
+                  PlacedSection& st) {
+    if (config.weight_features == 0) return;
+    for (PlacedSection* section : {&sm, &st}) {
+        const PlacedRows rows = rows_on(section->raster.grid, section->rows);
+        if (config.features == Features::Vae)
+            section->features = {rows.points, section->kept.values(rows.rows)};
+        else
+            stream_content(rows, options, *section);
+    }
+    if (config.features == Features::Pca) return;
+    detail::FeatureModelOptions model;
+    model.latent = static_cast<std::int32_t>(config.vae_latent);
+    model.epochs = config.vae_epochs;
+    detail::set_latent_channels(sm.features, st.features, model, options, sm.raster, st.raster);
 }
 
 Landmarks read_landmarks(const std::string& path, const std::string& sample) {
@@ -133,23 +166,26 @@ Alignment fit_alignment(const atlas::ShardedAtlas& atlas, const std::string& sam
         detail::open_section(atlas.stage_file(sample, atlas::kRaw).string());
     const io::MuData qc = io::read_h5mu(atlas.stage_file(sample, atlas::kQc).string());
     const FitOptions options = fit_options(config, sample);
-    RasterOptions raster;
-    raster.outline = config.outline;
-    Section sm = section(sample, source, qc, "sm", raster, config);
-    Section st = section(sample, source, qc, "st", raster, config);
-    if (config.features == Features::Vae && config.weight_features > 0) {
-        detail::FeatureModelOptions model;
-        model.latent = static_cast<std::int32_t>(config.vae_latent);
-        model.epochs = config.vae_epochs;
-        detail::set_latent_channels(sm.rows, st.rows, model, raster, sm.raster, st.raster);
-    }
-    Alignment alignment;
-    alignment.method = "fit";
     const io::AnnData& sm_table = *source.tables.find("sm");
     const io::AnnData& st_table = *source.tables.find("st");
+    RasterOptions raster;
+    raster.outline = config.outline;
+    PlacedSection sm = place(sample, source, qc, "sm", raster);
+    PlacedSection st = place(sample, source, qc, "st", raster);
+    auto histology = detail::look_at_image(sample, st_table, st.rows.points, st.raster, config);
+    if (histology && histology->fit.gave_outline) st.raster = histology->tissue;
+    read_content(config, raster, sm, st);
+    if (histology && histology->fit.weight > 0)
+        join_stains(st.raster, rasterise_image(histology->image, histology->mask, st.raster.grid),
+                    histology->fit.weight);
+    Alignment alignment;
+    alignment.method = "fit";
     alignment.from_unit = io::unit(sm_table);
     alignment.to_unit = io::unit(st_table);
     alignment.fit = fit_sections(sm.raster, st.raster, options);
+    if (histology)
+        alignment.histology = detail::finish_histology(
+            std::move(*histology), alignment.fit->transform, sm.raster, *alignment.fit);
     const auto from = io::microns_per_unit(sm_table);
     const auto to = io::microns_per_unit(st_table);
     if (from && to)

@@ -6,41 +6,14 @@
 #include "smeta/core/error.hpp"
 #include "smeta/stats/pca.hpp"
 
+#include "blur.hpp"
+
 namespace smeta::align {
 
 namespace {
 
-constexpr double kBlur = 0.7;            // of the pitch
 constexpr double kLeastVariance = 0.01;  // of the first channel's
 constexpr std::uint64_t kPcaSeed = 1;
-
-std::vector<float> gaussian(double sigma) {
-    const auto reach = static_cast<std::int64_t>(std::ceil(3 * sigma));
-    std::vector<float> kernel(2 * reach + 1);
-    for (std::int64_t k = -reach; k <= reach; ++k)
-        kernel[k + reach] =
-            static_cast<float>(std::exp(-0.5 * static_cast<double>(k * k) / (sigma * sigma)));
-    const float sum = std::accumulate(kernel.begin(), kernel.end(), 0.0F);
-    for (float& k : kernel) k /= sum;
-    return kernel;
-}
-
-/// Separable blur of every column of cells by features.
-core::MatrixF blur(const core::MatrixF& values, const RasterGrid& grid, double sigma) {
-    const std::vector<float> kernel = gaussian(sigma);
-    const auto reach = static_cast<std::int64_t>(kernel.size() / 2);
-    const auto pass = [&](const core::MatrixF& from, std::int64_t along, std::int64_t stride) {
-        core::MatrixF to = core::MatrixF::Zero(from.rows(), from.cols());
-        for (std::int64_t c = 0; c < grid.size(); ++c) {
-            const std::int64_t place = (c / stride) % along;
-            for (std::int64_t k = std::max(-reach, -place); k <= std::min(reach, along - 1 - place);
-                 ++k)
-                to.row(c) += kernel[k + reach] * from.row(c + k * stride);
-        }
-        return to;
-    };
-    return pass(pass(values, grid.nx, 1), grid.ny, grid.nx);
-}
 
 }  // namespace
 
@@ -134,9 +107,9 @@ void SectionContent::add(std::int64_t first, const core::CsrView& rows) {
 void SectionContent::finish() {
     if (values_.size() == 0) choose();
     const RasterGrid& grid = raster_.grid;
-    const double sigma = std::max(1.0, kBlur * raster_.pitch / grid.cell);
-    const core::MatrixF weights = blur(weights_, grid, sigma);
-    core::MatrixF values = blur(values_, grid, sigma);
+    const double sigma = detail::content_blur(raster_);
+    const core::MatrixF weights = detail::blur(weights_, grid, sigma);
+    core::MatrixF values = detail::blur(values_, grid, sigma);
     values_.resize(0, 0);
     std::vector<std::int64_t> cells;
     std::vector<std::int64_t> known;

@@ -18,6 +18,7 @@
 #include "smeta/io/source.hpp"
 #include "smeta/io/source_info.hpp"
 
+#include "attach_image.hpp"
 #include "finish_sample.hpp"
 
 namespace smeta::atlas {
@@ -242,6 +243,10 @@ io::MuData read_sample(const SampleSource& source, const MassNames& names,
     if (!source.st.empty()) {
         st = io::read_st_source(source.st, options);
         check_coordinates(*st, source.st);
+        if (source.image.empty())
+            check_image(*st, source);
+        else
+            attach_image(*st, source);
         if (!source.labels.empty()) add_labels(*st, source);
     }
     if (!source.sm.empty()) {

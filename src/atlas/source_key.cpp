@@ -102,6 +102,7 @@ std::int64_t bytes_of(const std::string& path) {
 
 std::int64_t source_bytes(const SampleSource& source) {
     std::int64_t bytes = bytes_of(source.st) + bytes_of(source.joint) + bytes_of(source.labels);
+    if (!source.image.empty()) bytes += io::file_size(source.image);
     for (const auto& path : source.sm) bytes += bytes_of(path);
     for (const auto& [name, path] : source.others) bytes += bytes_of(path);
     return bytes;
@@ -122,6 +123,10 @@ std::string source_key(const SampleSource& source, const IngestConfig& config) {
     if (source.transform)
         inputs.push_back(fmt::format("{} {}", fmt::join(source.transform->a, " "),
                                      fmt::join(source.transform->t, " ")));
+    if (!source.image.empty())
+        inputs.push_back(fmt::format(
+            "image {} {} {}", core::to_hex(io::file_checksum(source.image)),
+            source.image_scale.value_or(0), source.image_microns_per_pixel.value_or(0)));
     return stage_key("raw", kVersion, table.canonical({"ingest"}), inputs);
 }
 

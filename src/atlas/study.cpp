@@ -75,6 +75,12 @@ class Parser {
         return value.as_string().str;
     }
 
+    double number(const toml::value& value, std::string_view key) const {
+        if (value.is_integer()) return static_cast<double>(value.as_integer());
+        if (!value.is_floating()) fail(value, key, "a number");
+        return value.as_floating();
+    }
+
     std::string path(const std::string& text) const {
         return std::filesystem::path(text).is_absolute() ? text : (folder_ / text).string();
     }
@@ -92,8 +98,19 @@ class Parser {
     }
 
     void set(SampleSource& source, const std::string& key, const toml::value& value) const {
-        static const std::vector<std::string> kKeys = {
-            "name", "cohort", "st", "sm", "mod", "joint", "labels", "sm_columns", "obs", "align"};
+        static const std::vector<std::string> kKeys = {"name",
+                                                       "cohort",
+                                                       "st",
+                                                       "sm",
+                                                       "mod",
+                                                       "joint",
+                                                       "labels",
+                                                       "sm_columns",
+                                                       "image",
+                                                       "image_scale",
+                                                       "image_microns_per_pixel",
+                                                       "obs",
+                                                       "align"};
         if (key == "name")
             source.name = string(value, key);
         else if (key == "cohort")
@@ -110,6 +127,12 @@ class Parser {
             source.labels = path(string(value, key));
         else if (key == "sm_columns")
             source.sm_columns = string(value, key);
+        else if (key == "image")
+            source.image = path(string(value, key));
+        else if (key == "image_scale")
+            source.image_scale = number(value, key);
+        else if (key == "image_microns_per_pixel")
+            source.image_microns_per_pixel = number(value, key);
         else if (key == "obs")
             source.obs = levels(value);
         else if (key == "align")
@@ -236,6 +259,16 @@ void check_source(const SampleSource& source) {
         fail("a sample is either a joint file or st, sm and/or mod, not both");
     if (!parts && source.joint.empty())
         fail(fmt::format("sample '{}' names no data: it needs st, sm, mod or joint", source.name));
+    const bool scaled = source.image_scale || source.image_microns_per_pixel;
+    if (scaled && source.image.empty())
+        fail("image_scale and image_microns_per_pixel are of image");
+    if (!source.image.empty() && source.st.empty())
+        fail("image: an image lies under the spots of st, which the sample has not");
+    if (source.image_scale && source.image_microns_per_pixel)
+        fail("give one of image_scale and image_microns_per_pixel");
+    for (const auto& scale : {source.image_scale, source.image_microns_per_pixel})
+        if (scale && !(*scale > 0 && std::isfinite(*scale)))
+            fail(fmt::format("the scale of the image must be a number above 0, not {}", *scale));
     if (source.sm.size() > 2) fail("sm is one file, or the positive and the negative one");
     if (source.transform && !source.joint.empty())
         fail("align.transform: the rows of a joint file are aligned already");

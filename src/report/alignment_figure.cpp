@@ -28,6 +28,7 @@ constexpr double kLabel = 34;
 constexpr int kColumns = 4;
 constexpr std::string_view kStColour = "#3b6fb6";
 constexpr std::string_view kSmColour = "#c2410c";
+constexpr std::string_view kTissueColour = "#15803d";
 
 using Map = std::array<double, 6>;  // 2 x 3, row by row
 
@@ -35,6 +36,16 @@ struct DrawnCandidate {
     Map map{};
     double overlap = 0;
     double confidence = 0;
+};
+
+/// The section's image, small, and the outline of its tissue.
+struct DrawnHistology {
+    io::Image picture;
+    std::array<double, 2> origin{};
+    double pixel = 1;
+    core::MatrixD outline;
+    double overlap = 0;
+    bool disagrees = false;
 };
 
 struct AlignmentDrawing {
@@ -45,6 +56,7 @@ struct AlignmentDrawing {
     core::MatrixD agreement;
     std::vector<DrawnCandidate> candidates;
     bool ambiguous = false;
+    std::optional<DrawnHistology> histology{};
 };
 
 template <class T>
@@ -62,6 +74,20 @@ core::MatrixD table(const io::UnsDict& parent, const std::string& key, Eigen::In
     const auto& values = at<io::NdArray<double>>(parent, key, file).values;
     return Eigen::Map<const core::MatrixD>(
         values.data(), static_cast<Eigen::Index>(values.size()) / columns, columns);
+}
+
+std::optional<DrawnHistology> read_histology(const io::UnsDict& align, const std::string& file) {
+    if (!align.contains("histology")) return std::nullopt;
+    const auto& dict = at<io::UnsDict>(align, "histology", file);
+    if (!dict.contains("picture")) return std::nullopt;
+    const auto& origin = at<io::NdArray<double>>(dict, "picture_origin", file).values;
+    if (origin.size() != 2) return std::nullopt;
+    return DrawnHistology{io::to_image(at<io::NdArray<std::uint8_t>>(dict, "picture", file)),
+                          {origin[0], origin[1]},
+                          at<double>(dict, "picture_pixel", file),
+                          table(dict, "outline", 4, file),
+                          at<double>(dict, "overlap", file),
+                          at<bool>(dict, "disagrees", file)};
 }
 
 std::optional<AlignmentDrawing> read(const std::filesystem::path& path) {
@@ -84,6 +110,7 @@ std::optional<AlignmentDrawing> read(const std::filesystem::path& path) {
         std::copy_n(maps.begin() + static_cast<std::ptrdiff_t>(6 * k), 6, one.map.begin());
         drawing.candidates.push_back(one);
     }
+    drawing.histology = read_histology(align, file);
     return drawing;
 }
 
@@ -142,6 +169,23 @@ class Panels {
         for (Eigen::Index r = 0; r < drawing_.displacement.rows(); ++r)
             svg_.circle(on_panel(corner, drawing_.displacement(r, 2), drawing_.displacement(r, 3)),
                         1.2, kSmColour);
+    }
+    /// The image under the outlines of its tissue and of the fitted section.
+    void draw_histology(const DrawnHistology& histology) {
+        const Point corner =
+            next(histology.disagrees
+                     ? std::string("image: disagrees with the spots, not used")
+                     : fmt::format("image: its tissue overlaps by {:.2f}", histology.overlap));
+        const auto end = [&](int axis, std::int64_t pixels) {
+            return histology.origin[axis] + histology.pixel * static_cast<double>(pixels);
+        };
+        const Point low = on_panel(corner, histology.origin[0], histology.origin[1]);
+        const Point high =
+            on_panel(corner, end(0, histology.picture.width), end(1, histology.picture.height));
+        svg_.image(low.x, low.y, high.x - low.x, high.y - low.y, histology.picture);
+        lines(drawing_.st, corner, kStColour);
+        lines(histology.outline, corner, kTissueColour);
+        lines(drawing_.fitted, corner, kSmColour);
     }
     /// Residuals of the content.
     void draw_agreement() {
@@ -203,11 +247,13 @@ std::optional<Figure> alignment_figure(const std::filesystem::path& stage_file,
     svg.text(kGap, 20, sample + (drawing->ambiguous ? ": ambiguous" : ""), {.size = 14});
     svg.text(kGap, 36, "spots", {.colour = kStColour});
     svg.text(kGap + 50, 36, "imaging", {.colour = kSmColour});
+    if (drawing->histology) svg.text(kGap + 110, 36, "image's tissue", {.colour = kTissueColour});
     Panels panels(svg, *drawing);
     panels.draw(before(*drawing), "before");
     panels.draw(drawing->fitted, "after the fit");
     if (drawing->displacement.rows() > 0) panels.draw_displacement();
     if (drawing->agreement.rows() > 0) panels.draw_agreement();
+    if (drawing->histology) panels.draw_histology(*drawing->histology);
     for (std::size_t k = 0; k < drawing->candidates.size(); ++k) {
         const DrawnCandidate& one = drawing->candidates[k];
         panels.draw(mapped(drawing->sm, one.map),
@@ -219,8 +265,9 @@ std::optional<Figure> alignment_figure(const std::filesystem::path& stage_file,
         std::move(svg),
         fmt::format("{}: outlines of the spots' and of the imaging section before and "
                     "after the fit, how far bending moves the tissue, where the content "
-                    "of both agrees, and the poses that were compared, best first{}.",
-                    sample, drawing->ambiguous ? "; another orientation fits about as well" : "")};
+                    "of both agrees,{} and the poses that were compared, best first{}.",
+                    sample, drawing->histology ? " the spots' image with its tissue," : "",
+                    drawing->ambiguous ? "; another orientation fits about as well" : "")};
 }
 
 bool write_alignment_figure(const std::filesystem::path& stage_file, const std::string& sample,

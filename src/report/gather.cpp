@@ -11,6 +11,7 @@
 #include "smeta/core/error.hpp"
 #include "smeta/io/anndata.hpp"
 #include "smeta/io/atomic_file.hpp"
+#include "smeta/io/section_image.hpp"
 
 namespace smeta::report {
 namespace {
@@ -41,20 +42,10 @@ std::optional<double> number_in(const io::UnsValue* value) {
     return std::nullopt;
 }
 
-std::optional<Histology> histology_in(const io::UnsDict& uns) {
-    const auto* spatial = find_uns(uns, {"spatial"});
-    const auto* libraries =
-        spatial == nullptr ? nullptr : std::get_if<io::UnsDict>(&spatial->value);
-    if (libraries == nullptr) return std::nullopt;
-    for (const auto& [name, library] : *libraries) {
-        const auto* image = find_uns(*libraries, {name, "images", "lowres"});
-        const auto factor =
-            number_in(find_uns(*libraries, {name, "scalefactors", "tissue_lowres_scalef"}));
-        if (image == nullptr || !factor) continue;
-        if (const auto* array = std::get_if<io::NdArray<std::uint8_t>>(&image->value))
-            return Histology{io::to_image(*array), *factor};
-    }
-    return std::nullopt;
+std::optional<Histology> histology_in(const io::UnsDict& uns, const std::string& file) {
+    auto found = io::section_image(uns, file, io::ImageSize::Low);
+    if (!found) return std::nullopt;
+    return Histology{std::move(found->image), found->scale};
 }
 
 /// Codes of the cluster column as the numbers that its categories are; -1 = none.
@@ -78,7 +69,7 @@ void describe_frame(SampleMap& map, const atlas::JointReader& joint) {
             map.unit = *text;
             map.microns_per_unit = number_in(find_uns(uns, {"smeta", "microns_per_unit"}));
         }
-        if (!map.histology) map.histology = histology_in(uns);
+        if (!map.histology) map.histology = histology_in(uns, "sample " + map.name);
     }
 }
 

@@ -1,6 +1,7 @@
 """Alignment of real sections with known answers: two MERFISH slices (mean error at 13 landmarks; 2,011 um unaligned) and a MALDI grid on Visium spots of
 one mouse brain section, from shape alone (overlap of the outlines)."""
 
+import json
 import pathlib
 import re
 import subprocess
@@ -30,10 +31,10 @@ def write_sm(path, points, values):
     path.write_text("\n".join(lines) + "\n")
 
 
-def align(folder, *settings):
+def align(folder, *settings, image=()):
     atlas = folder / "atlas"
     if not atlas.exists():
-        smeta("ingest", "--atlas", atlas, "--sample", "S", "--cohort", "C", "--st", folder / "st.tsv", "--sm", folder / "sm.csv")
+        smeta("ingest", "--atlas", atlas, "--sample", "S", "--cohort", "C", "--st", folder / "st.tsv", "--sm", folder / "sm.csv", *image)
         smeta("qc", "--atlas", atlas)
     log = smeta("align", "--atlas", atlas, "--set", "align.method=fit", "--figures", folder, *settings)
     return atlas, log, float(re.search(r"outlines overlap by ([0-9.]+)", log)[1])
@@ -92,9 +93,13 @@ def check_mouse_brain(folder):
     pixels = np.loadtxt(source / "msi/MSI_metadata.csv", delimiter=",", skiprows=1, usecols=(1, 2))
     write_st(folder / "st.tsv", spots, np.ones(len(spots), int))
     write_sm(folder / "sm.csv", pixels, np.ones(len(pixels), int))
-    _, log, overlap = align(folder)
-    print(f"mouse brain: overlap {overlap:.3f}\n{log}")
-    assert overlap >= 0.85, overlap
+    scale = json.loads((source / "visium/spatial/scalefactors_json.json").read_text())["tissue_lowres_scalef"]
+    image = ("--image", source / "visium/spatial/tissue_lowres_image.png", "--image-scale", scale)
+    for outline in ("st", "histology"):
+        _, log, overlap = align(folder, "--set", f"align.sm_spots_to={outline}", image=image)
+        on_image = float(re.search(r"image's tissue by ([0-9.]+)", log)[1])
+        print(f"mouse brain, outline of {outline}: overlap {overlap:.3f}, with the image's tissue {on_image:.3f}\n{log}")
+        assert overlap >= 0.85 and on_image >= 0.85, (outline, overlap, on_image)
 
 
 def main():

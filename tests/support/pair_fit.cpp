@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "smeta/align/fit.hpp"
+#include "smeta/align/histology.hpp"
 
 namespace smeta::test {
 
@@ -34,6 +35,16 @@ double turn(const std::array<double, 4>& a, const std::array<double, 4>& b) {
     return std::abs(std::atan2(r(1, 0) - r(0, 1), r(0, 0) + r(1, 1))) * 180 / std::numbers::pi;
 }
 
+void add_image(align::SectionRaster& st, std::uint64_t seed, PairImage kind, double weight) {
+    if (kind == PairImage::None) return;
+    const io::SectionImage image = simulate_image(seed, kind);
+    align::RasterGrid grid = st.grid;
+    grid.x0 += kImageShift;
+    grid.y0 += kImageShift;
+    align::join_stains(st, align::rasterise_image(image, align::find_tissue(image.image), grid),
+                       weight);
+}
+
 }  // namespace
 
 align::SectionRaster raster_of(const SimulatedSection& section,
@@ -47,12 +58,14 @@ align::SectionRaster raster_of(const SimulatedSection& section,
 }
 
 PairOutcome fit_pair(std::uint64_t seed, const align::RasterOptions& raster,
-                     const align::FitOptions& options, const ChannelSetter& channels) {
+                     const align::FitOptions& options, const ChannelSetter& channels,
+                     const ImageOfPair& image) {
     const SimulatedPair pair = simulate_pair(seed);
     const auto start = std::chrono::steady_clock::now();
     align::SectionRaster sm = raster_of(pair.sm, raster);
     align::SectionRaster st = raster_of(pair.st, raster);
     if (channels) channels(pair, sm, st);
+    add_image(st, seed, image.kind, image.weight);
     const align::Fit fit = align::fit_sections(sm, st, options);
     PairOutcome outcome;
     outcome.seconds =

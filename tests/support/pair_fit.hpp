@@ -7,6 +7,7 @@
 #include "smeta/align/fit.hpp"
 #include "smeta/align/section_raster.hpp"
 
+#include "support/pair_image.hpp"
 #include "support/section_pair.hpp"
 
 namespace smeta::test {
@@ -34,7 +35,14 @@ align::SectionRaster raster_of(const SimulatedSection& section,
 using ChannelSetter =
     std::function<void(const SimulatedPair&, align::SectionRaster& sm, align::SectionRaster& st)>;
 
+/// Whether ST has an image, and of what; the weight of its stains.
+struct ImageOfPair {
+    PairImage kind = PairImage::None;
+    double weight = 1;
+};
+
 PairOutcome fit_pair(std::uint64_t seed, const align::RasterOptions& raster = {},
-                     const align::FitOptions& options = {}, const ChannelSetter& channels = {});
+                     const align::FitOptions& options = {}, const ChannelSetter& channels = {},
+                     const ImageOfPair& image = {});
 
 }  // namespace smeta::test

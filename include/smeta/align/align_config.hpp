@@ -16,6 +16,9 @@ enum class AlignMethod { Auto, Identity, Given, Fit };
 enum class Deformation { Affine, Diffeomorphic };
 /// Whether SM is mirrored (x to -x, before it is turned).
 enum class Mirror { Search, No, Yes };
+/// Whose outline the imaging section is laid on: that of the spots, or of the tissue in their
+/// image.
+enum class SpotsTo { St, Histology };
 
 /// What outlines are compared by: the distance to the edge of each tissue, or the points of alpha
 /// shapes (spec A4.2, equation 7).
@@ -42,6 +45,8 @@ struct AlignConfig {
     Features features = Features::Pca;
     std::int64_t vae_latent = 64;
     std::int64_t vae_epochs = 30;
+    double weight_histology = 1;  ///< lambda2 of spec equation 3: of the image's stains; 0 = off
+    SpotsTo sm_spots_to = SpotsTo::St;
 };
 
 /// Reassignment of imaging pixels to spots (SpatialMETA: 5 nearest within 1.5 times the smallest
@@ -71,6 +76,12 @@ struct smeta::core::ConfigEnum<smeta::align::Deformation> {
     using E = smeta::align::Deformation;
     static constexpr std::pair<E, std::string_view> kNames[] = {
         {E::Affine, "affine"}, {E::Diffeomorphic, "diffeomorphic"}};
+};
+template <>
+struct smeta::core::ConfigEnum<smeta::align::SpotsTo> {
+    using E = smeta::align::SpotsTo;
+    static constexpr std::pair<E, std::string_view> kNames[] = {{E::St, "st"},
+                                                                {E::Histology, "histology"}};
 };
 template <>
 struct smeta::core::ConfigEnum<smeta::align::Mirror> {

@@ -71,4 +71,8 @@ struct Fit {
 /// pure function of its arguments, whatever the threads. Local.
 Fit fit_sections(const SectionRaster& sm, const SectionRaster& st, const FitOptions& options);
 
+/// Intersection over union of the tissues of SM, moved so, and ST. Local.
+double tissue_overlap(const SpatialTransform& transform, const SectionRaster& sm,
+                      const SectionRaster& st);
+
 }  // namespace smeta::align

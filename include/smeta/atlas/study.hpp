@@ -22,7 +22,10 @@ struct SampleSource {
     std::string joint;   ///< SpatialMETA's joint .h5ad, in place of st and sm
     std::string labels;  ///< table of spot labels; empty = none
     std::string
-        sm_columns;  ///< regular expression: feature columns of an SM table; empty = all numeric
+        sm_columns;     ///< regular expression: feature columns of an SM table; empty = all numeric
+    std::string image;  ///< of the section (PNG, JPEG, TIFF); empty = that of `st`, if it has one
+    std::optional<double> image_scale;  ///< image pixels per unit of the spots' coordinates
+    std::optional<double> image_microns_per_pixel;  ///< in its place
     std::map<std::string, std::string> obs;  ///< further levels of every spot (platform, species)
     std::optional<AffineTransform> transform;
     std::string origin;  ///< "study.toml:12", "command line": begins messages
@@ -37,7 +40,8 @@ struct Study {
     std::vector<SampleSource> samples;
 };
 
-/// Checks one source: a valid name and either st, sm and/or others, or joint. Throws ConfigError
+/// Checks one source: a valid name and either st, sm and/or others, or joint; an image only with
+/// st, and at most one scale of it, above 0. Throws ConfigError
 /// beginning with its origin.
 void check_source(const SampleSource& source);
 

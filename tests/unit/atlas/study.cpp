@@ -27,6 +27,8 @@ cohort = "c1"
 st = "A/visium"
 sm = ["A/pos.imzML", "/abs/neg.imzML"]
 labels = "A.tsv"
+image = "A/he.tif"
+image_scale = 0.25
 sm_columns = "mz.*"
 obs = {platform = "visium", age = 52}
 align.transform = [[1, 2], [3, 4.5], [5, -6]]
@@ -46,6 +48,9 @@ epochs = 3
     EXPECT_EQ(a.sm, (std::vector<std::string>{"dir/A/pos.imzML", "/abs/neg.imzML"}));
     EXPECT_EQ(a.labels, "dir/A.tsv");
     EXPECT_EQ(a.sm_columns, "mz.*");
+    EXPECT_EQ(a.image, "dir/A/he.tif");
+    EXPECT_EQ(a.image_scale, 0.25);
+    EXPECT_FALSE(a.image_microns_per_pixel);
     EXPECT_EQ(a.obs.at("platform"), "visium");
     EXPECT_EQ(a.obs.at("age"), "52");
     ASSERT_TRUE(a.transform);
@@ -53,6 +58,24 @@ epochs = 3
     EXPECT_EQ(a.transform->t, (std::array<double, 2>{5, -6}));
     EXPECT_EQ(a.origin, "dir/study.toml:4");
     EXPECT_EQ(study.samples[1].joint, "dir/all.h5ad");
+}
+
+TEST(Study, ImagesAndScalesThatCannotBeAreRefused) {
+    const std::string sample = "[[sample]]\nname = \"A\"\nst = \"a\"\n";
+    const std::string image = sample + "image = \"a.png\"\n";
+    EXPECT_EQ(message_of(image + "image_microns_per_pixel = 2"), "no error");
+    EXPECT_NE(message_of(image + "image_scale = \"1\"").find("'image_scale' must be a number"),
+              std::string::npos);
+    EXPECT_NE(message_of(image + "image_scale = 0").find("above 0"), std::string::npos);
+    EXPECT_NE(message_of(image + "image_scale = inf").find("above 0"), std::string::npos);
+    EXPECT_NE(message_of(image + "image_microns_per_pixel = -1").find("above 0"),
+              std::string::npos);
+    EXPECT_NE(message_of(image + "image_scale = 1\nimage_microns_per_pixel = 1").find("one of"),
+              std::string::npos);
+    EXPECT_NE(message_of(sample + "image_scale = 1").find("are of image"), std::string::npos);
+    EXPECT_NE(message_of("[[sample]]\nname = \"A\"\nsm = \"a\"\nimage = \"a.png\"")
+                  .find("under the spots"),
+              std::string::npos);
 }
 
 TEST(Study, LevelsAndTextsThatNoFileCanHoldAreRefused) {
