@@ -61,13 +61,35 @@ void bind(core::ConfigTable& table, AlignConfig& config) {
 
 void bind(core::ConfigTable& table, ReassignConfig& config) {
     table
+        .add(
+            "reassign.target", config.target,
+            "what the joint rows are: st (spots; pixels are averaged), sm (pixels; counts of spots "
+            "are averaged and rounded), hex (a hexagonal grid where both tissues lie; both are)")
+        .add("reassign.hex_pitch", config.hex_pitch,
+             "distance of two places of the grid, in the unit of the spots' coordinates; unset: "
+             "the smallest distance between two spots",
+             core::ConfigRange{1e-6, 1e9})
+        .add(
+            "reassign.weights", config.weights,
+            "what a joint row averages: nearest (reassign.neighbors within reassign.radius_factor, "
+            "all alike), area (all that it overlaps, by the area that they share)")
+        .add("reassign.spot_diameter", config.spot_diameter,
+             "of a spot, for weights = area, in the unit of the spots' coordinates; unset: Space "
+             "Ranger's",
+             core::ConfigRange{1e-6, 1e9})
+        .add("reassign.pixel_size", config.pixel_size,
+             "side of a pixel, for weights = area, in the unit of the imaging coordinates; unset: "
+             "the smallest distance between two pixels",
+             core::ConfigRange{1e-6, 1e9})
         .add("reassign.neighbors", config.neighbors,
-             "nearest pixels that are averaged for a spot, at most", core::ConfigRange{1, 1e6})
+             "nearest pixels that are averaged for a spot (spots for a pixel), at most",
+             core::ConfigRange{1, 1e6})
         .add("reassign.radius_factor", config.radius_factor,
-             "pixels count up to this multiple of the smallest distance between two spots",
+             "neighbors count up to this multiple of the smallest distance between two spots",
              core::ConfigRange{0.0, 1e6})
         .add("reassign.drop_uncovered", config.drop_uncovered,
-             "drop spots without a pixel in reach (else they are kept with sm_covered = false)")
+             "drop joint rows without a pixel (target sm: a spot, hex: either) in reach; else they "
+             "are kept with sm_covered (st_covered) = false")
         .add("reassign.min_intensity", config.min_intensity,
              "keep joint spots with at least this total intensity", core::ConfigRange{0.0, 1e300})
         .add("reassign.max_counts", config.max_counts,

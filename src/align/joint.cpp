@@ -17,6 +17,11 @@ namespace {
 // Entries above this share make a dense matrix the smaller and faster one.
 constexpr double kDenseShare = 0.4;
 
+/// Column that counts the rows of a modality that a joint row averages.
+std::string count_column(const std::string& modality) {
+    return modality + (modality == "sm" ? "_pixels" : "_spots");
+}
+
 Gaps gaps(std::int64_t missing) {
     return missing > 0 ? Gaps::Some : Gaps::None;
 }
@@ -65,12 +70,21 @@ io::Frame SectionJoint::obs(const SectionTotals& all) const {
             rows.push_back(row < 0 ? -1 : part.source->rows[row]);
         add(part.source->raw->obs, rows, all.parts[p].missing);
     }
-    add(raw_.obs, rows_of_file(), all.rows.missing);
+    if (grid_names_.empty()) {
+        add(raw_.obs, rows_of_file(), all.rows.missing);
+    } else {
+        const spatial::ArrayPositions& array = frame_->grid().array;
+        obs.set("array_row", pick(array.row, frame_rows_, Gaps::None));
+        obs.set("array_col", pick(array.column, frame_rows_, Gaps::None));
+    }
     for (std::size_t p = 0; p < parts_.size() && parts_.size() > 1; ++p) {
         const Part& part = parts_[p];
         const bool complete = all.parts[p].covered == all.rows.left;
-        if (p > 0 || !complete) obs.set(part.source->name + "_covered", part.covered);
-        if (!by_name(*part.source)) obs.set(part.source->name + "_pixels", part.pixels);
+        const bool averaged = !by_name(*part.source);
+        if (p > 0 || !complete || averaged) obs.set(part.source->name + "_covered", part.covered);
+        if (averaged) obs.set(count_column(part.source->name), part.pixels);
+        if (averaged && config_.weights == ReassignWeights::Area)
+            obs.set(part.source->name + "_overlap", part.overlap);
     }
     return obs;
 }
@@ -78,7 +92,11 @@ io::Frame SectionJoint::obs(const SectionTotals& all) const {
 io::MuData SectionJoint::as_mudata(const SectionTotals& all) {
     io::MuData data;
     data.obs = obs(all);
-    const KeptModality& base = kept_.front();
+    // The coordinates are those of the spots, and so are unit and images, whatever the rows.
+    const bool spots = raw_.find("st") != nullptr;
+    const KeptModality& base = *std::find_if(
+        kept_.begin(), kept_.end(),
+        [&](const KeptModality& modality) { return !spots || modality.name == "st"; });
     const auto places = points();
     for (const auto& [name, unused] : raw_.modalities) {
         const auto part = std::find_if(parts_.begin(), parts_.end(),
@@ -89,7 +107,7 @@ io::MuData SectionJoint::as_mudata(const SectionTotals& all) {
         modality.x = stored_form(name, std::move(part->x), all.rows.left,
                                  all.parts[part - parts_.begin()].values);
         if (places) modality.obsm["spatial"] = *places;
-        // The images once; the unit of the coordinates, which are those of the spots, everywhere.
+        // The images once, the unit everywhere.
         if (name == base.name)
             modality.uns = base.raw->uns;
         else if (const auto unit = base.raw->uns.find("smeta"); unit != base.raw->uns.end())
@@ -100,7 +118,7 @@ io::MuData SectionJoint::as_mudata(const SectionTotals& all) {
 }
 
 std::string SectionJoint::summary(const SectionTotals& all) const {
-    std::string text = fmt::format("{} spots", all.rows.left);
+    std::string text = fmt::format("{} {}s", all.rows.left, noun());
     auto dropped = all.rows.dropped;
     dropped[static_cast<std::size_t>(DropReason::QualityControl)] = failed_;
     for (std::size_t r = 0; r < dropped.size(); ++r)
@@ -110,19 +128,29 @@ std::string SectionJoint::summary(const SectionTotals& all) const {
     return text;
 }
 
+std::string_view SectionJoint::noun() const {
+    if (!frame_ || config_.target == ReassignTarget::St) return "spot";
+    return config_.target == ReassignTarget::Sm ? "pixel" : "place";
+}
+
+void SectionJoint::refuse_apart(const KeptModality& modality) const {
+    const bool area = config_.weights == ReassignWeights::Area;
+    throw core::ConfigError(
+        fmt::format("sample '{}': no {} has {} {}; are pixels and spots in the same frame? Give "
+                    "align.transform with the sample (ST = A SM + t)",
+                    sample_, noun(), modality.name == "sm" ? "an imaging pixel" : "a spot",
+                    area ? std::string("on it") : fmt::format("within {:.6g}", frame_->radius())));
+}
+
 JointTable SectionJoint::finish(const SectionTotals& all) {
     for (std::size_t p = 0; p < parts_.size(); ++p)
         if (!by_name(*parts_[p].source) && all.rows.candidates > 0 && all.parts[p].reached == 0)
-            throw core::ConfigError(
-                fmt::format("sample '{}': no spot has an imaging pixel within {:.6g}; are pixels "
-                            "and spots in the same frame? Give align.transform with the sample "
-                            "(ST = A SM + t)",
-                            sample_, radius_));
+            refuse_apart(*parts_[p].source);
     if (all.rows.left == 0)
         throw core::ConfigError(
-            fmt::format("sample '{}': quality control and reassignment leave no spot; loosen qc.* "
+            fmt::format("sample '{}': quality control and reassignment leave no {}; loosen qc.* "
                         "or reassign.*",
-                        sample_));
+                        sample_, noun()));
     std::int64_t accounted = all.rows.left;
     for (const std::int64_t count : all.rows.dropped) accounted += count;
     core::check(accounted == all.rows.candidates && accounted == candidates(),
@@ -134,6 +162,33 @@ JointTable SectionJoint::finish(const SectionTotals& all) {
     for (std::size_t r = 0; r < dropped.size(); ++r)
         if (dropped[r] > 0) result.dropped[std::string(kDropReasons[r])] = dropped[r];
     result.data = as_mudata(all);
+    return result;
+}
+
+std::vector<AveragedRows> SectionJoint::averaged_rows(const std::vector<RowUses>& uses,
+                                                      const io::MuData& qc) const {
+    std::vector<AveragedRows> result;
+    for (const RowUses& use : uses) {
+        const auto& modality =
+            *std::find_if(kept_.begin(), kept_.end(),
+                          [&](const KeptModality& kept) { return kept.name == use.modality; });
+        std::vector<std::int64_t> unused;
+        for (std::size_t r = 0; r < use.joint_rows.size(); ++r)
+            if (use.joint_rows[r] == 0) unused.push_back(static_cast<std::int64_t>(r));
+        const io::Frame& judged = qc.find(use.modality)->obs;
+        std::vector<double> all_totals;
+        if (judged.find("total") != nullptr)
+            all_totals = judged.as_number("total", "qc of " + sample_);
+        std::vector<std::string> names;
+        std::vector<double> totals;
+        for (const std::int64_t row : modality.rows) {
+            names.push_back(modality.raw->obs.index[row]);
+            if (!all_totals.empty()) totals.push_back(all_totals[row]);
+        }
+        result.push_back(detail::averaged_rows(use.modality, std::move(names), use.joint_rows,
+                                               frame_->in_reach(use.modality, unused), totals));
+        result.back().features = static_cast<std::int32_t>(modality.var.index.size());
+    }
     return result;
 }
 

@@ -8,7 +8,6 @@
 
 #include "smeta/core/matrix.hpp"
 #include "smeta/io/annotated.hpp"
-#include "smeta/spatial/knn.hpp"
 
 namespace smeta::align::detail {
 
@@ -40,17 +39,5 @@ enum class Gaps { None, Some };
 /// where there are gaps.
 io::ColumnValues pick(const io::ColumnValues& values, const std::vector<std::int64_t>& rows,
                       Gaps gaps);
-
-/// The pixels that each spot averages.
-struct PixelsInReach {
-    spatial::KnnGraph nearest;         ///< neighbours: positions in `used`
-    std::vector<std::int64_t> counts;  ///< the first so many of each spot are within the radius
-    std::vector<std::int64_t> used;    ///< pixels that any spot needs, ascending
-};
-PixelsInReach pixels_in_reach(const Eigen::Ref<const core::MatrixD>& pixels,
-                              const Eigen::Ref<const core::MatrixD>& spots, std::int64_t k,
-                              double radius);
-/// `values`: the rows of `reach.used`.
-core::CountsCsr average(const core::CsrView& values, const PixelsInReach& reach);
 
 }  // namespace smeta::align::detail

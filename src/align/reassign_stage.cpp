@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <optional>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -20,12 +21,13 @@ namespace {
 /// A section with its raw file open.
 struct OpenSection {
     detail::SectionSource source;
+    io::MuData qc;
     std::optional<detail::SectionJoint> joint;
 
     OpenSection(const atlas::ShardedAtlas& atlas, const std::string& sample,
                 const ReassignConfig& config)
-        : source(detail::open_section(atlas.stage_file(sample, atlas::kRaw).string())) {
-        const io::MuData qc = io::read_h5mu(atlas.stage_file(sample, atlas::kQc).string());
+        : source(detail::open_section(atlas.stage_file(sample, atlas::kRaw).string())),
+          qc(io::read_h5mu(atlas.stage_file(sample, atlas::kQc).string())) {
         std::optional<SpatialTransform> transform;
         if (needs_alignment(source.tables))
             transform = read_alignment(atlas.stage_file(sample, atlas::kAlign)).transform;
@@ -72,10 +74,31 @@ std::vector<Task> plan(const atlas::ShardedAtlas& atlas, const ReassignConfig& c
     return tasks;
 }
 
+/// The stage that says what averaging made of the rows, where any are averaged, as the end of the
+/// log line. `uses`: of all shares.
+std::string add_averaged_rows(const Task& task, const OpenSection& section,
+                              const std::vector<detail::RowUses>& uses,
+                              const ReassignConfig& config, atlas::CommitBatch& batch) {
+    const auto rows = section.joint->averaged_rows(uses, section.qc);
+    if (rows.empty()) return {};
+    std::int64_t read = 0;
+    std::string line;
+    for (const detail::AveragedRows& modality : rows) {
+        read += modality.rows.rows();
+        line += detail::describe(modality);
+    }
+    batch.add_stage(
+        task.sample, atlas::kReassign, task.key,
+        [&](const std::filesystem::path& path) { detail::write_averaged_rows(path, rows, config); },
+        read, detail::shapes_of(rows));
+    return line;
+}
+
 /// One section by all ranks, each its consecutive share of the spots. Collective.
 void join_together(const comm::Comm& comm, const atlas::ShardedAtlas& atlas, const Task& task,
                    const ReassignConfig& config, atlas::CommitBatch& batch) {
     JointTable mine;
+    std::string averaged;
     {
         std::optional<OpenSection> section;
         comm.all_or_throw([&] {
@@ -85,10 +108,14 @@ void join_together(const comm::Comm& comm, const atlas::ShardedAtlas& atlas, con
         });
         const auto totals = detail::add_up(comm, section->joint->totals());
         comm.all_or_throw([&] { mine = section->joint->finish(totals); });
+        std::vector<detail::RowUses> uses = std::move(section->joint->uses());
+        for (detail::RowUses& modality : uses) comm.allreduce(std::span(modality.joint_rows));
+        comm.root_or_throw(
+            [&] { averaged = add_averaged_rows(task, *section, uses, config, batch); });
     }
     batch.add_joint(comm, task.sample, task.key, mine.data);
     batch.note_dropped(task.sample, atlas::kJoint, mine.dropped);
-    core::log_info("reassign: {}: {}", task.sample, mine.summary);
+    core::log_info("reassign: {}: {}{}", task.sample, mine.summary, averaged);
 }
 
 }  // namespace
@@ -111,7 +138,9 @@ void run_reassign(const comm::Comm& comm, atlas::ShardedAtlas& atlas, const Reas
         const JointTable table = joint.finish(joint.totals());
         batch.add_joint(sample, alone.at(sample)->key, table.data);
         batch.note_dropped(sample, atlas::kJoint, table.dropped);
-        return fmt::format("reassign: {}: {}", sample, table.summary);
+        return fmt::format(
+            "reassign: {}: {}{}", sample, table.summary,
+            add_averaged_rows(*alone.at(sample), section, joint.uses(), config, batch));
     });
     for (const Task& task : tasks)
         if (!alone.contains(task.sample)) join_together(comm, atlas, task, config, batch);

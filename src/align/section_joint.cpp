@@ -10,7 +10,6 @@
 
 #include "smeta/align/align.hpp"
 #include "smeta/core/error.hpp"
-#include "smeta/spatial/knn.hpp"
 
 namespace smeta::align::detail {
 
@@ -23,22 +22,6 @@ void keep_only(std::vector<T>& values, const std::vector<std::uint8_t>& keep) {
     for (std::size_t i = 0; i < keep.size(); ++i)
         if (keep[i] != 0) values[at++] = values[i];
     values.resize(at);
-}
-
-/// The scale of the section: the smallest distance between two spots; of a single spot that between
-/// two pixels, and without any no limit: what there is belongs together.
-double spacing_of(const std::string& sample, const core::MatrixD& spots,
-                  const core::MatrixD& pixels) {
-    if (spots.rows() == 1) {
-        const double spacing = spatial::minimum_distance(pixels);
-        return spacing > 0.0 ? spacing : std::numeric_limits<double>::max();
-    }
-    const double spacing = spatial::minimum_distance(spots);
-    if (!(spacing > 0.0))
-        throw core::FormatError({"raw file of " + sample, "mod/st/obsm/spatial",
-                                 "spots at distinct places",
-                                 fmt::format("smallest distance {}", spacing), ""});
-    return spacing;
 }
 
 }  // namespace
@@ -67,11 +50,7 @@ SectionJoint::SectionJoint(std::string sample, std::string cohort, const io::MuD
                            const io::MuData& qc, const std::map<std::string, RowReader>& readers,
                            const std::optional<SpatialTransform>& transform,
                            const ReassignConfig& config)
-    : sample_(std::move(sample)),
-      cohort_(std::move(cohort)),
-      raw_(raw),
-      transform_(transform),
-      config_(config) {
+    : sample_(std::move(sample)), cohort_(std::move(cohort)), raw_(raw), config_(config) {
     for (const auto& [name, data] : raw.modalities) {
         const io::AnnData* tables = qc.find(name);
         if (tables == nullptr)
@@ -79,19 +58,45 @@ SectionJoint::SectionJoint(std::string sample, std::string cohort, const io::MuD
                 {"qc of " + sample_, "mod/" + name, "a table", "none", "run smeta qc again"});
         kept_.push_back(keep(name, data, *tables, readers.at(name)));
     }
-    // The spots of ST are the rows; without ST those of the first modality.
+    make_frame(transform);
+    // The target's rows are the joint rows; without ST those of the first modality.
+    const char* base = frame_ && config_.target == ReassignTarget::Sm ? "sm" : "st";
     std::stable_partition(kept_.begin(), kept_.end(),
-                          [](const KeptModality& modality) { return modality.name == "st"; });
+                          [&](const KeptModality& modality) { return modality.name == base; });
     find_candidates();
 }
 
+void SectionJoint::make_frame(const std::optional<SpatialTransform>& transform) {
+    if (needs_alignment(raw_)) {
+        core::check(transform.has_value(), "pixels with coordinates of their own have a transform");
+        frame_.emplace(sample_, raw_, kept_, *transform, config_);
+        return;
+    }
+    const bool other = config_.target != ReassignTarget::St;
+    if (kept_.size() > 1 && (other || config_.weights == ReassignWeights::Area))
+        throw core::ConfigError(fmt::format(
+            "sample '{}': reassign.{} needs pixels with coordinates of their own, but its "
+            "modalities share their spots by name, so that nothing is averaged; use reassign.{}",
+            sample_, other ? "target = sm or hex" : "weights = area",
+            other ? "target = st" : "weights = nearest"));
+}
+
+// Which modalities' rows are joint rows, or joined to them by their names.
 bool SectionJoint::by_name(const KeptModality& modality) const {
-    return modality.name != "sm" || !needs_alignment(raw_);
+    if (!frame_) return true;
+    if (config_.target == ReassignTarget::Hex) return false;
+    return (modality.name == "sm") == (config_.target == ReassignTarget::Sm);
 }
 
 // Names of the base modality, then those that only other modalities joined by name have. A spot
-// that any of them dropped is out.
+// that any of them dropped is out. On a grid every place is a candidate.
 void SectionJoint::find_candidates() {
+    if (frame_ && config_.target == ReassignTarget::Hex) {
+        const spatial::ArrayPositions& array = frame_->grid().array;
+        for (std::size_t i = 0; i < array.row.size(); ++i)
+            grid_names_.push_back(fmt::format("hex_{}_{}", array.row[i], array.column[i]));
+        names_.assign(grid_names_.begin(), grid_names_.end());
+    }
     for (const KeptModality& modality : kept_) {
         if (!by_name(modality)) continue;
         auto& row = row_by_name_[modality.name];
@@ -141,53 +146,30 @@ Part SectionJoint::named_part(const KeptModality& modality) const {
 }
 
 Part SectionJoint::averaged_part(const KeptModality& modality) {
-    core::check(transform_.has_value(), "pixels with coordinates of their own have a transform");
-    const KeptModality& st = kept_.front();
-    const auto spots = st.raw->obsm.find("spatial");
-    if (spots == st.raw->obsm.end())
-        throw core::FormatError({"raw file of " + sample_, "mod/st/obsm/spatial",
-                                 "coordinates of the spots", "none",
-                                 "ingest the sample with positions"});
-    const core::MatrixD pixels = apply(*transform_, modality.points);
-    radius_ = config_.radius_factor * spacing_of(sample_, spots->second.leftCols(2), pixels);
-    // A row without a place is in reach of nothing.
-    std::vector<std::int64_t> placed;
-    for (std::size_t i = 0; i < rows_.size(); ++i)
-        if (const std::int64_t row = kept_row(st, rows_[i]);
-            row >= 0 && st.points.row(static_cast<Eigen::Index>(row)).array().isFinite().all())
-            placed.push_back(static_cast<std::int64_t>(i));
-    core::MatrixD places(static_cast<Eigen::Index>(placed.size()), 2);
-    for (std::size_t i = 0; i < placed.size(); ++i)
-        places.row(static_cast<Eigen::Index>(i)) =
-            st.points.row(static_cast<Eigen::Index>(kept_row(st, rows_[placed[i]])));
-    PixelsInReach reach = pixels_in_reach(pixels, places, config_.neighbors, radius_);
+    Contributions from = frame_->contributions(modality.name, frame_rows_);
+    RowUses uses{modality.name, std::vector<std::int64_t>(modality.rows.size(), 0)};
+    for (const std::int64_t source : from.source) ++uses.joint_rows[source];
+    uses_.push_back(std::move(uses));
     Part part;
     part.source = &modality;
-    part.x = average(modality.values(reach.used), reach);
-    part.pixels = std::move(reach.counts);
-    if (placed.size() != rows_.size()) {
-        core::CountsCsr x;
-        x.cols = part.x.cols;
-        std::vector<std::int64_t> counts(rows_.size(), 0);
-        for (std::size_t i = 0, at = 0; i < rows_.size(); ++i) {
-            if (at == placed.size() || placed[at] != static_cast<std::int64_t>(i)) {
-                x.append_row({}, {});
-                continue;
-            }
-            const auto row = static_cast<std::int64_t>(at);
-            x.append_row(part.x.view().row_indices(row), part.x.view().row_values(row));
-            counts[i] = part.pixels[at++];
-        }
-        part.x = std::move(x);
-        part.pixels = std::move(counts);
+    const auto used = renumber(from, static_cast<std::int64_t>(modality.rows.size()));
+    part.x = average(modality.values(used), from,
+                     modality.name == "st" ? Rounding::HalfToEven : Rounding::None);
+    for (std::int64_t row = 0; row < from.targets(); ++row) {
+        part.pixels.push_back(from.count(row));
+        part.covered.push_back(from.count(row) > 0 ? 1 : 0);
     }
-    for (const std::int64_t count : part.pixels) part.covered.push_back(count > 0 ? 1 : 0);
+    if (config_.weights == ReassignWeights::Area) part.overlap = frame_->overlap(from, frame_rows_);
     return part;
 }
 
 void SectionJoint::take(comm::Range share) {
     rows_.assign(names_.begin() + share.first, names_.begin() + share.last);
+    frame_rows_.clear();
+    for (std::int64_t i = share.first; frame_ && i < share.last; ++i)
+        frame_rows_.push_back(grid_names_.empty() ? kept_row(kept_.front(), names_[i]) : i);
     parts_.clear();
+    uses_.clear();
     totals_ = {};
     totals_.rows.candidates = share.size();
     for (const KeptModality& modality : kept_) {
@@ -209,6 +191,7 @@ void SectionJoint::take(comm::Range share) {
 
 // Coordinates of the share's rows from the first modality that has them.
 std::optional<core::MatrixD> SectionJoint::points() const {
+    if (frame_ && config_.target != ReassignTarget::St) return frame_->places(frame_rows_);
     core::MatrixD points = core::MatrixD::Constant(static_cast<Eigen::Index>(rows_.size()), 2,
                                                    std::numeric_limits<double>::quiet_NaN());
     bool any = false;
@@ -229,10 +212,12 @@ void SectionJoint::filter(const std::vector<std::uint8_t>& keep) {
         if (keep[i] != 0) rows.push_back(static_cast<std::int64_t>(i));
     if (rows.size() == keep.size()) return;
     keep_only(rows_, keep);
+    keep_only(frame_rows_, keep);
     for (Part& part : parts_) {
         part.x = core::select_rows(part.x, rows);
         keep_only(part.covered, keep);
         keep_only(part.pixels, keep);
+        keep_only(part.overlap, keep);
         keep_only(part.kept_rows, keep);
     }
 }
@@ -250,11 +235,18 @@ void SectionJoint::apply_thresholds() {
         drop(DropReason::MissingPosition, [&](std::size_t i) {
             return !places->row(static_cast<Eigen::Index>(i)).array().isFinite().all();
         });
+    // A place of the grid that no modality has is no tissue.
+    if (!grid_names_.empty())
+        drop(DropReason::Uncovered, [&](std::size_t i) {
+            return std::all_of(parts_.begin(), parts_.end(),
+                               [&](const Part& part) { return part.covered[i] == 0; });
+        });
     for (const Part& part : parts_) {
         const std::vector<double> totals = core::row_sums(part.x);
+        if (config_.drop_uncovered && parts_.size() > 1 &&
+            (part.source->name == "sm" || !by_name(*part.source)))
+            drop(DropReason::Uncovered, [&](std::size_t i) { return part.covered[i] == 0; });
         if (part.source->name == "sm") {
-            if (config_.drop_uncovered && parts_.size() > 1)
-                drop(DropReason::Uncovered, [&](std::size_t i) { return part.covered[i] == 0; });
             if (config_.min_intensity)
                 drop(DropReason::LowIntensity,
                      [&](std::size_t i) { return totals[i] < *config_.min_intensity; });

@@ -9,6 +9,7 @@
 #include <fmt/ranges.h>
 
 #include "smeta/atlas/run.hpp"
+#include "smeta/atlas/stage.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/io/atomic_file.hpp"
 
@@ -25,7 +26,7 @@ constexpr std::array kChain = {kRaw, kQc, kAlign, kJoint};
 
 std::vector<SampleInfo::Rows> rows_of(const SampleEntry& entry) {
     std::vector<SampleInfo::Rows> rows;
-    for (const std::string_view stage : {kRaw, kQc, kJoint}) {
+    for (const std::string_view stage : {kRaw, kQc, kReassign, kJoint}) {
         const StageEntry* done = entry.find(stage);
         if (done == nullptr) continue;
         for (const auto& [modality, shape] : done->modalities) {

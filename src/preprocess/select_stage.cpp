@@ -21,13 +21,16 @@ constexpr std::int64_t kChunkRows = 4096;
 constexpr std::size_t kNumbersPerFeature = 5;
 
 // Rows of a modality that carry a measurement: a spot without imaging pixels near it has no
-// metabolites.
+// metabolites, and a pixel without spots near it no counts.
 std::vector<std::int64_t> measured_rows(const atlas::JointReader& reader,
                                         const std::string& modality) {
     std::vector<std::int64_t> rows;
-    const bool covered_only = modality == "sm" && reader.obs().find("sm_covered") != nullptr;
+    const io::Frame& obs = reader.obs();
+    const std::string column = modality + "_covered";
+    const bool covered_only = obs.find(column) != nullptr &&
+                              (modality == "sm" || obs.find(modality + "_spots") != nullptr);
     std::vector<double> covered;
-    if (covered_only) covered = reader.obs().as_number("sm_covered", reader.sample());
+    if (covered_only) covered = obs.as_number(column, reader.sample());
     for (std::int64_t row = 0; row < reader.rows(); ++row)
         if (!covered_only || covered[row] != 0.0) rows.push_back(row);
     return rows;

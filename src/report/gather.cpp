@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "smeta/atlas/common_features.hpp"
+#include "smeta/atlas/stage.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/io/anndata.hpp"
 #include "smeta/io/atomic_file.hpp"
@@ -73,6 +74,23 @@ void describe_frame(SampleMap& map, const atlas::JointReader& joint) {
     }
 }
 
+/// What reassignment averaged of each modality, where it made the joint rows of the run.
+void add_averaged(SampleSummary& summary, const atlas::ShardedAtlas& atlas,
+                  const std::string& key) {
+    const auto* stage = atlas.manifest().find(summary.name, atlas::kReassign);
+    if (stage == nullptr || stage->key != key) return;
+    const io::MuData tables =
+        io::read_h5mu(atlas.stage_file(summary.name, atlas::kReassign).string());
+    for (ModalitySummary& modality : summary.modalities) {
+        const auto* table = tables.find(modality.name);
+        const auto shape = stage->modalities.find(modality.name);
+        if (table == nullptr || shape == stage->modalities.end()) continue;
+        modality.averaged = shape->second.rows;
+        modality.averaged_share =
+            number_in(find_uns(table->uns, {"smeta", "reassign", "used_share"}));
+    }
+}
+
 SampleSummary summarise_sample(const atlas::ShardedAtlas& atlas, const atlas::Run& run,
                                const atlas::FeatureSet& features, std::size_t index) {
     const auto& input = run.inputs().samples[index];
@@ -106,6 +124,7 @@ SampleSummary summarise_sample(const atlas::ShardedAtlas& atlas, const atlas::Ru
                                                            static_cast<std::int64_t>(f));
         summary.modalities.push_back(std::move(modality));
     }
+    add_averaged(summary, atlas, input.joint_key);
     return summary;
 }
 

@@ -36,6 +36,8 @@ Json sample_json(const SampleSummary& sample) {
             {"rows_read", or_null(m.read)},
             {"rows_kept", or_null(m.kept)},
             {"rows_dropped", m.read && m.kept ? Json(*m.read - *m.kept) : Json(nullptr)},
+            {"rows_averaged", or_null(m.averaged)},
+            {"averaged_share", or_null(m.averaged_share)},
             {"features", m.features},
             {"selected_features", m.selected}};
     return {{"name", sample.name},

@@ -11,6 +11,14 @@ std::string count_or_dash(const std::optional<std::int64_t>& count) {
     return count ? std::to_string(*count) : "\u2013";
 }
 
+/// "390 (97.2 % of the total)".
+std::string averaged_text(const ModalitySummary& modality) {
+    std::string text = count_or_dash(modality.averaged);
+    if (modality.averaged_share)
+        text += fmt::format(" ({:.1f} % of the total)", 100 * *modality.averaged_share);
+    return text;
+}
+
 std::string score(const std::optional<double>& value) {
     return value && !std::isnan(*value) ? fmt::format("{:.4f}", *value) : "";
 }
@@ -26,8 +34,8 @@ std::string plain(std::string text) {
 Table samples_table(const ReportData& data) {
     Table table{"samples",
                 {"Sample", "Cohort", "Spots", "Modality", "Rows read", "Kept by QC", "Dropped",
-                 "Features measured", "Of the run's features"},
-                {false, false, true, false, true, true, true, true, true},
+                 "Averaged", "Features measured", "Of the run's features"},
+                {false, false, true, false, true, true, true, true, true, true},
                 {}};
     for (const auto& sample : data.samples)
         for (std::size_t m = 0; m < sample.modalities.size(); ++m) {
@@ -37,7 +45,7 @@ Table samples_table(const ReportData& data) {
             table.rows.push_back({sample.name, sample.cohort, std::to_string(sample.spots),
                                   modality_label(modality.name), count_or_dash(modality.read),
                                   count_or_dash(modality.kept), count_or_dash(dropped),
-                                  std::to_string(modality.features),
+                                  averaged_text(modality), std::to_string(modality.features),
                                   std::to_string(modality.selected)});
         }
     return table;

@@ -55,7 +55,7 @@ def check_accounts(out):
         read, parts = text.removeprefix("read ").split(" = ")
         counts = [int(word) for part in parts.split(" + ") for word in part.split() if word.isdigit()]
         check(int(read) == sum(counts), f"{sample} {stage}: {text}")
-    check(len(lines) == 10, out)
+    check(len(lines) == 12, out)
 
 
 def check_no_atlas(smeta, folder):
@@ -79,10 +79,10 @@ def body(smeta, folder):
     out, _ = smeta.run("atlas", "list", "--atlas", atlas)
     rows = [line.split("\t") for line in out.splitlines()]
     check([row[0] for row in rows] == ["sample", "S1", "S2"], out)
-    check(dict(zip(rows[0], rows[1]))["stages"] == "raw,qc,align,joint", out)
+    check(dict(zip(rows[0], rows[1]))["stages"] == "raw,qc,align,joint,reassign", out)
     out, _ = smeta.run("atlas", "info", "--atlas", atlas, np=2)
     check("samples\t2\n" in out and "features_st\t40\n" in out, out)
-    for stage in ("raw/sm", "raw/st", "qc/sm", "qc/st", "joint"):
+    for stage in ("raw/sm", "raw/st", "qc/sm", "qc/st", "reassign/sm", "joint"):
         check(f"rows\tS1\t{stage}\tread " in out, f"{stage}: {out}")
     check_accounts(out)
     check_verify(smeta, atlas, folder)

@@ -49,9 +49,21 @@ struct AlignConfig {
     SpotsTo sm_spots_to = SpotsTo::St;
 };
 
+/// What the joint rows are: ST spots, SM pixels, or places of a hexagonal grid where both tissues
+/// lie (spec A5).
+enum class ReassignTarget { St, Sm, Hex };
+/// What a joint row averages: its nearest neighbours alike, or all that it shares area with, by
+/// that area.
+enum class ReassignWeights { Nearest, Area };
+
 /// Reassignment of imaging pixels to spots (SpatialMETA: 5 nearest within 1.5 times the smallest
 /// spot distance) and the thresholds that need both modalities (unset = off).
 struct ReassignConfig {
+    ReassignTarget target = ReassignTarget::St;
+    std::optional<double> hex_pitch;  ///< unit of ST; unset: the smallest distance of two spots
+    ReassignWeights weights = ReassignWeights::Nearest;
+    std::optional<double> spot_diameter;  ///< unit of ST; unset: the scale factors'
+    std::optional<double> pixel_size;  ///< unit of SM; unset: the smallest distance of two pixels
     std::int64_t neighbors = 5;
     double radius_factor = 1.5;
     bool drop_uncovered = false;
@@ -105,4 +117,16 @@ template <>
 struct smeta::core::ConfigEnum<smeta::align::Features> {
     using E = smeta::align::Features;
     static constexpr std::pair<E, std::string_view> kNames[] = {{E::Pca, "pca"}, {E::Vae, "vae"}};
+};
+template <>
+struct smeta::core::ConfigEnum<smeta::align::ReassignTarget> {
+    using E = smeta::align::ReassignTarget;
+    static constexpr std::pair<E, std::string_view> kNames[] = {
+        {E::St, "st"}, {E::Sm, "sm"}, {E::Hex, "hex"}};
+};
+template <>
+struct smeta::core::ConfigEnum<smeta::align::ReassignWeights> {
+    using E = smeta::align::ReassignWeights;
+    static constexpr std::pair<E, std::string_view> kNames[] = {{E::Nearest, "nearest"},
+                                                                {E::Area, "area"}};
 };

@@ -12,6 +12,9 @@
 
 namespace smeta::atlas {
 
+/// The stage beside `joint` that says what averaging made of the rows that quality control kept.
+inline constexpr std::string_view kReassign = "reassign";
+
 /// Canonical text of the keys that begin with `prefix`, for a configuration struct with a
 /// `bind(core::ConfigTable&, Config&)`: what a stage's key is hashed from.
 template <class Config>

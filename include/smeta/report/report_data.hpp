@@ -55,8 +55,11 @@ struct ModalitySummary {
     std::string name;
     std::optional<std::int64_t> read;  ///< rows in the raw file
     std::optional<std::int64_t> kept;  ///< rows after QC
-    std::int64_t features = 0;         ///< measured features of the joint file
-    std::int64_t selected = 0;         ///< of the run's features, those that this sample measured
+    /// Of those, rows that joint rows average; absent where joint rows are the modality's own.
+    std::optional<std::int64_t> averaged;
+    std::optional<double> averaged_share;  ///< of the sum of all values that QC kept
+    std::int64_t features = 0;             ///< measured features of the joint file
+    std::int64_t selected = 0;  ///< of the run's features, those that this sample measured
 };
 
 struct SampleSummary {

@@ -6,6 +6,7 @@
 #include "smeta/align/align.hpp"
 #include "smeta/align/reassign.hpp"
 #include "smeta/atlas/maintenance.hpp"
+#include "smeta/atlas/stage.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/io/h5.hpp"
 #include "smeta/preprocess/qc.hpp"
@@ -192,6 +193,62 @@ TEST(SharedSection, EqualsThatOfOneRankBitForBit) {
 
 TEST(SharedSection, PiecesOfAnyLength) {
     check_against_one_rank(comm::Comm::world(), 37);
+}
+
+/// Pixels or places of a grid as joint rows, averages by area: whatever the ranks, the same joint
+/// files and the same account of what was averaged.
+void check_target(const align::ReassignConfig& config) {
+    const comm::Comm world = comm::Comm::world();
+    const comm::Comm self = comm::Comm::self();
+    const test::TemporaryFolder folder(world);
+    const auto make = [&](const comm::Comm& comm, const char* name) {
+        comm.root_or_throw([&] {
+            auto atlas = atlas::ShardedAtlas::create(folder / name);
+            atlas.commit_raw("images", "c", unpaired(200, 280));
+        });
+        auto atlas = atlas::ShardedAtlas::open(comm, folder / name);
+        prepare(comm, atlas);
+        align::run_reassign(comm, atlas, config, {}, 64);
+    };
+    world.root_or_throw([&] { make(self, "alone"); });
+    make(world, "ranks");
+    world.root_or_throw([&] {
+        const auto alone = atlas::ShardedAtlas::open(folder / "alone");
+        const auto ranks = atlas::ShardedAtlas::open(folder / "ranks");
+        expect_same_joint(alone, ranks);
+        for (const auto& sample : alone.samples()) {
+            const auto* left = alone.sample(sample).find(atlas::kReassign);
+            const auto* right = ranks.sample(sample).find(atlas::kReassign);
+            ASSERT_TRUE(left != nullptr && right != nullptr) << sample;
+            EXPECT_EQ(*left, *right) << sample;
+            for (const auto& [name, shape] : left->modalities) {
+                const auto& kept = alone.sample(sample).find(atlas::kQc)->modalities.at(name);
+                std::int64_t rows = shape.rows;
+                for (const auto& [reason, count] : shape.dropped) rows += count;
+                EXPECT_EQ(rows, kept.rows) << sample << " " << name;
+            }
+        }
+    });
+    EXPECT_TRUE(atlas::verify(world, folder / "ranks", atlas::RepairMode::ReportOnly).sound());
+}
+
+TEST(SharedSection, OtherTargetsAndWeights) {
+    using align::ReassignTarget;
+    using align::ReassignWeights;
+    struct Case {
+        ReassignTarget target;
+        ReassignWeights weights;
+    };
+    for (const auto& [target, weights] : {Case{ReassignTarget::St, ReassignWeights::Area},
+                                          Case{ReassignTarget::Sm, ReassignWeights::Nearest},
+                                          Case{ReassignTarget::Hex, ReassignWeights::Area}}) {
+        align::ReassignConfig config = thresholds();
+        config.target = target;
+        config.weights = weights;
+        config.spot_diameter = 0.6;
+        config.drop_uncovered = target == ReassignTarget::Hex;
+        check_target(config);
+    }
 }
 
 TEST(SharedSection, RanksWithoutRows) {
