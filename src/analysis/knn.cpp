@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
-#include <numeric>
 #include <span>
 
 #include "smeta/core/error.hpp"
@@ -82,12 +81,12 @@ NearestNeighbors search_tree(const BlockTree& tree, comm::Range rows, std::int32
     return result;
 }
 
-/// Leaves spread over the tree, whose points are searched for exactly and with fewer leaves.
+/// Points spread over the tree, which are searched for exactly and with fewer leaves.
 class RecallSample {
   public:
     RecallSample(const BlockTree& tree, std::int32_t neighbors)
         : tree_(tree), neighbors_(neighbors) {
-        constexpr std::int64_t kLeaves = 64;
+        constexpr std::int64_t kLeaves = 256;
         const auto count = std::min(tree.leaves(), kLeaves);
         for (std::int64_t i = 0; i < count; ++i) leaves_.push_back(i * tree.leaves() / count);
         exact_ = found_in(BlockTree::Search::kEveryLeaf);
@@ -109,6 +108,8 @@ class RecallSample {
     }
 
   private:
+    static constexpr std::int64_t kStep = 4;  // every fourth point of a leaf
+
     /// Of each leaf of the sample: (position, neighbour) as one number, ascending.
     std::vector<std::vector<std::int64_t>> found_in(std::int64_t most) const {
         std::vector<std::vector<std::int64_t>> result(leaves_.size());
@@ -119,9 +120,10 @@ class RecallSample {
 #pragma omp for schedule(dynamic)
             for (std::size_t s = 0; s < leaves_.size(); ++s) {
                 const auto first = leaves_[s] * BlockTree::kLeafPoints;
-                positions.resize(
-                    std::min<std::int64_t>(BlockTree::kLeafPoints, tree_.rows() - first));
-                std::iota(positions.begin(), positions.end(), static_cast<std::int32_t>(first));
+                const auto last = std::min(first + BlockTree::kLeafPoints, tree_.rows());
+                positions.clear();
+                for (auto p = first; p < last; p += kStep)
+                    positions.push_back(static_cast<std::int32_t>(p));
                 search.find(positions);
                 for (std::size_t q = 0; q < positions.size(); ++q)
                     for (const auto& near : search.found(q))
