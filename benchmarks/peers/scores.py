@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""smeta score and smeta network beside scib and squidpy on the same latent, labels, clusters and graph: one JSON line a value with
-both numbers, their difference and what it may be; fails if one is larger. Needs a Python with scib 1.1.5 and squidpy 1.6.5
-(benchmarks/peers/requirements.txt).
-    benchmarks/peers/scores.py JOINT.h5ad [--smeta build/drivers/smeta] [--label label] [--sample-key sample] [--cohort-key patient]
+"""smeta score, smeta network and Moran's I and Geary's C beside scib and squidpy on the same latent, labels, clusters and graph: one
+JSON line a value with both numbers, their difference and what it may be; fails if one is larger. Needs a Python with scib 1.1.5 and
+squidpy 1.6.5 (benchmarks/peers/requirements.txt).
+    benchmarks/peers/scores.py JOINT.h5ad [--smeta build/drivers/smeta] [--graph build/tests/interop/interop_neighbors]
+                               [--label label] [--sample-key sample] [--cohort-key patient]
 JOINT.h5ad: a joint file of several samples with labels (obs) and var `type` ST or SM, such as breast_paired."""
 
 import argparse
@@ -109,10 +110,30 @@ def compare_network(parts, table):
         yield f"network z of {part.obs['sample'].iloc[0]}, share of the bound", worst, 0, 1
 
 
+def compare_autocorrelation(program, folder):
+    """Ours and squidpy's spatial_autocorr of the same features on the same graph: largest difference."""
+    import anndata
+    import numpy as np
+    import squidpy
+
+    path = folder / "graph.h5ad"
+    subprocess.run([str(program), str(path)], check=True)
+    data = anndata.read_h5ad(path)
+    data.X = np.asarray(data.X, dtype=float)
+    varies = data.X.std(axis=0) > 0
+    data = data[:, varies].copy()
+    for mode, column in (("moran", "I"), ("geary", "C")):
+        theirs = squidpy.gr.spatial_autocorr(data, connectivity_key="spatial", mode=mode, n_perms=None, copy=True)[column]
+        ours = data.var[mode].loc[theirs.index]
+        worst = np.abs(ours - theirs).idxmax()
+        yield f"{mode} of {len(ours)} features, worst", ours[worst], theirs[worst], EXACT
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("joint", type=Path)
     parser.add_argument("--smeta", default=ROOT / "build/drivers/smeta")
+    parser.add_argument("--graph", default=ROOT / "build/tests/interop/interop_neighbors")
     parser.add_argument("--label", default="label")
     parser.add_argument("--sample-key", default="sample")
     parser.add_argument("--cohort-key", default="patient")
@@ -133,6 +154,8 @@ def main():
             failed.append(name)
 
     with tempfile.TemporaryDirectory() as folder:
+        for name, ours, theirs, most in compare_autocorrelation(options.graph, Path(folder)):
+            report(name, ours, theirs, most)
         atlas = Path(folder) / "atlas"
         make_run(options.smeta, atlas, options)
         run = atlas / "runs/main"
