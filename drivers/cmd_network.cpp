@@ -68,6 +68,7 @@ int run_network(Context& context, const NetworkOptions& options) {
         return analysis::run_network(context.comm, run, request);
     }();
     context.comm.root_or_throw([&] {
+        atlas::write_table(run, "network_composition", analysis::composition_tsv(network));
         atlas::write_table(run, "network_enrichment", analysis::enrichment_tsv(network));
         atlas::write_table(run, "network_co_occurrence", analysis::co_occurrence_tsv(network));
         atlas::write_table(run, "network_distance", analysis::distance_tsv(network));

@@ -195,6 +195,21 @@ RunNetwork run_network(const comm::Comm& comm, const atlas::Run& run,
     return NetworkBuilder(comm, run, request).build();
 }
 
+std::string composition_tsv(const RunNetwork& network) {
+    io::TsvText table({"sample", "group", "spots", "share_of_sample", "share_of_group"});
+    const auto share = [](std::int64_t part, std::int64_t whole) {
+        return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : kNaN;
+    };
+    const auto& everywhere = network.samples.front();  // of one sample, or of all together
+    for (const auto& sample : network.samples) {
+        const auto all = std::accumulate(sample.spots.begin(), sample.spots.end(), std::int64_t{0});
+        for (std::int32_t g = 0; g < network.clusters.count(); ++g)
+            table.row(sample.sample, network.clusters.names[g], sample.spots[g],
+                      share(sample.spots[g], all), share(sample.spots[g], everywhere.spots[g]));
+    }
+    return table.text();
+}
+
 std::string enrichment_tsv(const RunNetwork& network) {
     io::TsvText table({"sample", "group", "neighbour", "spots", "neighbour_spots", "edges",
                        "expected", "deviation", "z"});

@@ -309,15 +309,30 @@ def permuted_counts(edges, labels, groups, rng):
                for part, e in zip(shuffled, edges))
 
 
+def check_composition(atlas, parts):
+    """Spots of each cluster in each sample and in all, and both shares."""
+    obs = anndata.concat(parts).obs
+    rows = list(csv.DictReader(open(atlas / "runs/main/tables/network_composition.tsv"), delimiter="\t"))
+    check(len(rows) == (len(parts) + 1) * obs["cluster"].astype(str).nunique(), f"{len(rows)} rows of the composition")
+    for row in rows:
+        inside = obs if row["sample"] == "all" else obs[obs["sample"].astype(str) == row["sample"]]
+        spots = (inside["cluster"].astype(str) == row["group"]).sum()
+        everywhere = (obs["cluster"].astype(str) == row["group"]).sum()
+        expected = (spots, spots / len(inside), spots / everywhere)
+        found = tuple(float(row[column]) for column in ("spots", "share_of_sample", "share_of_group"))
+        check(np.allclose(found, expected, rtol=1e-14, atol=0), f"composition {row}, reference {expected}")
+
+
 def check_network(smeta, atlas, parts):
     """Edge counts exactly, z-scores within the error of the permutations, co-occurrence to 1e-12."""
     texts = []
     for np_ in (1, 2, 4):
         smeta.run("network", "--atlas", atlas, "--radii", 4, np=np_)
         tables = sorted((atlas / "runs/main/tables").glob("network_*.tsv"))
-        check(len(tables) == 4, f"tables {tables}")
+        check(len(tables) == 5, f"tables {tables}")
         texts.append("".join(t.read_text() for t in tables))
     check(texts[0] == texts[1] == texts[2], "network tables differ between 1, 2 and 4 ranks")
+    check_composition(atlas, parts)
     names = sorted({c for p in parts for c in p.obs["cluster"].astype(str)}, key=int)
     labels = [np.array([names.index(c) for c in p.obs["cluster"].astype(str)]) for p in parts]
     edges, pairs = [], np.zeros((4, len(names), len(names)))

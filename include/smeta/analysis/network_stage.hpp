@@ -54,8 +54,9 @@ struct RunNetwork {
 RunNetwork run_network(const comm::Comm& comm, const atlas::Run& run,
                        const NetworkRequest& request);
 
-/// tables/network_enrichment.tsv, network_co_occurrence.tsv, network_distance.tsv,
-/// network_contribution.tsv.
+/// tables/network_composition.tsv, network_enrichment.tsv, network_co_occurrence.tsv,
+/// network_distance.tsv, network_contribution.tsv.
+std::string composition_tsv(const RunNetwork& network);
 std::string enrichment_tsv(const RunNetwork& network);
 std::string co_occurrence_tsv(const RunNetwork& network);
 std::string distance_tsv(const RunNetwork& network);
