@@ -164,7 +164,8 @@ void add_score(CommandLine& line) {
                    "samples of the spots that the 95 % intervals are made from; 0: none")
         ->check(CLI::Range(std::int64_t{0}, std::int64_t{100000}))
         ->capture_default_str();
-    app.add_flag("--kbet", options->kbet, "also kBET's acceptance rate of the batches");
+    app.add_flag("--kbet", options->kbet,
+                 "also kBET's acceptance rate of the batches, over all spots and label by label");
     app.add_flag("--no-markers", options->no_markers,
                  "leave out the marker scores, which look at every value of the run's features");
     app.add_flag("--no-reconstruction", options->no_reconstruction,

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "smeta/stats/tests.hpp"
+
+#include "share_rows.hpp"
 
 namespace smeta::analysis {
 namespace {
@@ -97,6 +100,29 @@ std::vector<double> kbet_accepted(const NearestNeighbors& nearest,
                         ? 1
                         : 0;
     }
+    return result;
+}
+
+std::vector<double> kbet_accepted_by_label(const comm::Comm& comm, const core::MatrixD& points,
+                                           std::span<const std::int32_t> batches,
+                                           std::span<const std::int32_t> labels) {
+    constexpr std::int64_t kFewest = 40;
+    std::vector<double> result(labels.size(), kNaN);
+    for_each_label(batches, labels, [&](const auto& rows, const auto& own) {
+        const auto size = std::ssize(rows);
+        if (size < kFewest) return;
+        std::vector<std::int32_t> position(groups_of(own), 0);
+        for (const auto b : own) position[b] = 1;
+        std::exclusive_scan(position.begin(), position.end(), position.begin(), 0);
+        std::vector<std::int32_t> codes;
+        for (const auto b : own) codes.push_back(position[b]);
+        const auto inside = select_rows(points, rows);
+        const auto k = static_cast<std::int32_t>(std::min<std::int64_t>(kKbetNeighbors, size / 4));
+        const auto accepted = detail::share_rows(comm, size, [&](comm::Range part) {
+            return kbet_accepted(nearest_neighbors(inside, part, k), codes);
+        });
+        for (std::int64_t i = 0; i < size; ++i) result[rows[i]] = accepted[i];
+    });
     return result;
 }
 

@@ -230,8 +230,9 @@ class EmbeddingScorer {
         const auto batch = [&](const std::string& name, const detail::Statistic& statistic) {
             add(name, ScoreGroup::Batch, kScopeAll, count, statistic);
         };
-        add_batch_asw("batch_asw", embedding_.clusters, rows);
-        if (spots_.labels) add_batch_asw("batch_asw_label", spots_.labels->codes, rows);
+        add_by_group("batch_asw", embedding_.clusters, rows, batch_mixing_by_label);
+        if (spots_.labels)
+            add_by_group("batch_asw_label", spots_.labels->codes, rows, batch_mixing_by_label);
 
         const auto points = select_rows(embedding_.points, rows);
         const detail::Neighborhood near(comm_, points);
@@ -249,6 +250,8 @@ class EmbeddingScorer {
             {kScopeAll, count, neighbor_mixing(near.first(kMixingNeighbors), batches.codes)});
         if (options_.kbet == Kbet::Compute)
             batch("kbet", mean_statistic(kbet_accepted(near.first(kKbetNeighbors), batches.codes)));
+        if (options_.kbet == Kbet::Compute && spots_.labels)
+            add_by_group("kbet_label", spots_.labels->codes, rows, kbet_accepted_by_label);
         const auto between = [&](std::span<const std::int64_t> spots) {
             return batch_variance(select_rows(points, Rows(spots.begin(), spots.end())),
                                   taken(batches.codes, spots));
@@ -261,12 +264,14 @@ class EmbeddingScorer {
             });
     }
 
-    void add_batch_asw(const std::string& name, const Codes& labels, const Rows& all) {
-        const auto rows = rows_with(labels, all);
-        const auto own = compact(labels, rows);
-        const auto values =
-            batch_mixing_by_label(comm_, select_rows(embedding_.points, rows),
-                                  compact(spots_.batches.codes, rows).codes, own.codes);
+    /// Mean over the groups of the mean of `values_of` their spots.
+    template <class Values>
+    void add_by_group(const std::string& name, const Codes& groups, const Rows& all,
+                      Values values_of) {
+        const auto rows = rows_with(groups, all);
+        const auto own = compact(groups, rows);
+        const auto values = values_of(comm_, select_rows(embedding_.points, rows),
+                                      compact(spots_.batches.codes, rows).codes, own.codes);
         add(name, ScoreGroup::Batch, kScopeAll, static_cast<std::int64_t>(rows.size()),
             [&](std::span<const std::int64_t> spots) {
                 return mean_of_groups(values, own, all_groups(own), spots);

@@ -132,6 +132,8 @@ def reference_scores(module, points, label, batch):
         "ilisi": (np.median(graph_lisi(graph_of(points), batch, row_lisi)) - 1) / (batches - 1),
         "batch_variance": share,
         "kbet": kbet(points, batch),
+        "kbet_label": np.mean([kbet(own[truth == g], batch[known][truth == g], min(50, (truth == g).sum() // 4))
+                               for g, n in in_batches.items() if n > 1 and (truth == g).sum() >= 40]),
     }
 
 

@@ -34,6 +34,13 @@ inline constexpr std::int32_t kKbetNeighbors = 50;
 std::vector<double> kbet_accepted(const NearestNeighbors& nearest,
                                   std::span<const std::int32_t> batches);
 
+/// The same among the points of each label with two batches or more and at least 40 points: the
+/// batches of the 50 nearest of the label (a quarter of its points if there are fewer than 200)
+/// beside those of the label. NaN where the label does not qualify. Collective.
+std::vector<double> kbet_accepted_by_label(const comm::Comm& comm, const core::MatrixD& points,
+                                           std::span<const std::int32_t> batches,
+                                           std::span<const std::int32_t> labels);
+
 /// Mean share of neighbours from other batches over its expectation when all are mixed evenly: 0
 /// (apart) ... 1 (mixed). NaN with one batch. Local.
 double neighbor_mixing(const NearestNeighbors& nearest, std::span<const std::int32_t> batches);

@@ -170,6 +170,7 @@ TEST(ScoresMpi, EveryScoreIsThereAndInItsRange) {
                                                    "ilisi_knn",
                                                    "neighbor_mixing",
                                                    "kbet",
+                                                   "kbet_label",
                                                    "batch_variance",
                                                    "pcr"}))
             << embedding.name;
