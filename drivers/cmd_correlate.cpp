@@ -17,15 +17,19 @@
 namespace smeta::drivers {
 namespace {
 
+constexpr const char* kName = "correlation";
+constexpr const char* kDenoisedName = "correlation_denoised";
+
 struct CorrelateCommand {
     RunOptions run;
     std::vector<std::string> samples;
     std::string key = "cluster";
     std::vector<std::string> ignore = {"undetermined"};
     bool measured = false;
+    bool denoised = false;
     std::int64_t top = 10;
     std::int64_t shown = 40;
-    std::string name = "correlation";
+    std::string name;  ///< empty: kName, or kDenoisedName
 };
 
 /// The strongest pairs over all spots, beside their correlation in each group.
@@ -44,11 +48,12 @@ report::DotPlot figure_of(const analysis::Correlations& found, const analysis::R
     std::map<std::tuple<std::int32_t, std::int32_t, std::int32_t>, double> r_of;
     for (const auto& pair : found.pairs) {
         r_of[{pair.group, pair.gene, pair.metabolite}] = pair.r;
-        if (pair.group < 0 && pair.adjusted_p < 0.05) best.push_back(&pair);
+        const bool is_unclear = pair.adjusted_p >= 0.05;  // denoised pairs have no p-value
+        if (pair.group < 0 && !is_unclear) best.push_back(&pair);
     }
     std::stable_sort(best.begin(), best.end(),
                      [](const auto* a, const auto* b) { return std::abs(a->r) > std::abs(b->r); });
-    if (static_cast<std::int64_t>(best.size()) > command.shown) best.resize(command.shown);
+    if (static_cast<std::int64_t>(best.size()) > shown) best.resize(shown);
     std::stable_sort(best.begin(), best.end(),
                      [](const auto* a, const auto* b) { return a->metabolite < b->metabolite; });
     report::DotPlotPanel panel{"", {}};
@@ -69,9 +74,15 @@ report::DotPlot figure_of(const analysis::Correlations& found, const analysis::R
 int run_correlate(Context& context, const CorrelateCommand& command) {
     const atlas::Run run = open_run(context, command.run);
     const auto samples = analysis::chosen_samples(run, command.samples);
+    if (command.denoised && !context.options.dry_run) embed_run(context, run, true);
     const analysis::RunValues values(
         context.comm, run, samples,
-        command.measured ? analysis::FeatureScope::Measured : analysis::FeatureScope::Selected);
+        command.measured ? analysis::FeatureScope::Measured : analysis::FeatureScope::Selected,
+        command.denoised && !context.options.dry_run ? analysis::ValueSource::Denoised
+                                                     : analysis::ValueSource::Measured);
+    const std::string name = !command.name.empty() ? command.name
+                             : command.denoised    ? kDenoisedName
+                                                   : kName;
     const auto groups =
         analysis::read_groups(context.comm, run, samples, command.key, command.ignore);
     if (context.options.dry_run) {
@@ -83,9 +94,9 @@ int run_correlate(Context& context, const CorrelateCommand& command) {
                                              .memory = memory_budget(context) / 2};
     const auto found = analysis::correlate(context.comm, run, values, groups, options);
     context.comm.root_or_throw([&] {
-        atlas::write_table(run, command.name, analysis::correlations_tsv(found, values, groups));
-        atlas::write_figure(run, command.name,
-                            report::dot_plot_svg(figure_of(found, values, groups, command)));
+        atlas::write_table(run, name, analysis::correlations_tsv(found, values, groups));
+        atlas::write_figure(
+            run, name, report::dot_plot_svg(figure_of(found, values, groups, name, command.shown)));
     });
     core::log_info("correlation of {} genes with {} metabolites", found.genes, found.metabolites);
     record_history(context, run, "correlate");
@@ -104,15 +115,21 @@ void add_correlate(CommandLine& line) {
         ->capture_default_str();
     app.add_option("--ignore", command->ignore, "values of the column that are no group")
         ->capture_default_str();
-    app.add_flag("--measured", command->measured,
-                 "all measured features (default: those that the model was trained on)");
+    auto* measured =
+        app.add_flag("--measured", command->measured,
+                     "all measured features (default: those that the model was trained on)");
+    app.add_flag("--denoised", command->denoised,
+                 "the model's reconstruction in place of what was measured, without p-values")
+        ->excludes(measured);
     app.add_option("--top", command->top, "genes of each metabolite and group in the table")
         ->check(CLI::Range(1, 1'000'000))
         ->capture_default_str();
     app.add_option("--shown", command->shown, "pairs in the figure")
         ->check(CLI::Range(1, 1000))
         ->capture_default_str();
-    app.add_option("--name", command->name, "name of the table and figure")->capture_default_str();
+    app.add_option(
+        "--name", command->name,
+        fmt::format("name of the table and figure (default: {}, or {})", kName, kDenoisedName));
 }
 
 }  // namespace smeta::drivers

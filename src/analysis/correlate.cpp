@@ -79,23 +79,21 @@ class Correlator {
         Correlations found;
         found.genes = static_cast<std::int64_t>(genes_.size());
         found.metabolites = static_cast<std::int64_t>(metabolites_.size());
-        std::vector<core::MatrixD> r(slots());  // genes x metabolites, on rank 0
-        core::MatrixD lagged;
-        if (comm_.is_root()) {
+        // Of every slot, then lagged ones of every slot: genes x metabolites, on rank 0.
+        std::vector<core::MatrixD> r(2 * static_cast<std::size_t>(slots()));
+        if (comm_.is_root())
             for (auto& matrix : r) matrix.resize(found.genes, found.metabolites);
-            lagged.resize(found.genes, found.metabolites);
-        }
         for (std::int32_t first = 0; first < found.metabolites; first += kPanel) {
             const auto width = std::min<std::int32_t>(
                 kPanel, static_cast<std::int32_t>(found.metabolites) - first);
             const auto panel = gather_panel(first, width);
             const auto lag = lag_of(panel);
             const auto mine = correlate_panel(panel, lag);
-            collect(mine, first, width, r, lagged);
+            collect(mine, first, width, r);
         }
         if (comm_.is_root())
             for (std::int32_t slot = 0; slot < slots(); ++slot)
-                add_top(slot, r[slot], lagged, found.pairs);
+                add_top(slot, r[slot], r[slots() + slot], found.pairs);
         return found;
     }
 
@@ -117,7 +115,7 @@ class Correlator {
                               sizeof(stats::GroupedValue) / comm_.size();
         const double panels = static_cast<double>(values_.rows()) * kPanel * 3 * sizeof(float);
         const double results = static_cast<double>(genes_.size()) *
-                               static_cast<double>(metabolites_.size()) * (slots() + 1) *
+                               static_cast<double>(metabolites_.size()) * 2 * slots() *
                                sizeof(double);
         if (values + panels + results > static_cast<double>(options_.memory))
             throw core::ConfigError(fmt::format(
@@ -212,7 +210,7 @@ class Correlator {
         const auto sums = sums_of(panel);
         const auto lag_sums = sums_of(lag);
         const auto width = panel.cols();
-        const auto block = (slots() + 1) * width;
+        const auto block = 2 * slots() * width;
         std::vector<double> result(gene_columns_.size() * static_cast<std::size_t>(block), kNone);
 #pragma omp parallel for schedule(dynamic, 4) num_threads(core::threads())
         for (std::size_t g = 0; g < gene_columns_.size(); ++g)
@@ -226,38 +224,36 @@ class Correlator {
                         const core::MatrixF& lag, const PanelSums& sums, const PanelSums& lag_sums,
                         std::span<double> out) const {
         const auto width = panel.cols();
-        core::MatrixD xy = core::MatrixD::Zero(slots() + 1, width);
+        core::MatrixD xy = core::MatrixD::Zero(2 * slots(), width);
         std::vector<double> x(slots(), 0.0);
         std::vector<double> xx(slots(), 0.0);
-        for (const auto& entry : gene.values) {
+        const auto add = [&](std::int32_t slot, const stats::GroupedValue& entry) {
             const double value = entry.value;
-            const auto row = panel.row(entry.group).cast<double>();
-            xy.row(0) += value * row;
-            xy.row(slots()) += value * lag.row(entry.group).cast<double>();
-            x[0] += value;
-            xx[0] += value * value;
-            if (const auto slot = slot_[entry.group]; slot > 0) {
-                xy.row(slot) += value * row;
-                x[slot] += value;
-                xx[slot] += value * value;
-            }
+            xy.row(slot) += value * panel.row(entry.group).cast<double>();
+            xy.row(slots() + slot) += value * lag.row(entry.group).cast<double>();
+            x[slot] += value;
+            xx[slot] += value * value;
+        };
+        for (const auto& entry : gene.values) {
+            add(0, entry);
+            if (const auto slot = slot_[entry.group]; slot > 0) add(slot, entry);
         }
         for (std::int32_t slot = 0; slot < slots(); ++slot) {
             if (spots_[slot] < options_.min_spots) continue;
             const auto n = static_cast<double>(spots_[slot]);
-            for (Eigen::Index m = 0; m < width; ++m)
+            for (Eigen::Index m = 0; m < width; ++m) {
                 out[slot * width + m] = pearson_of(n, x[slot], xx[slot], sums.y(slot, m),
                                                    sums.yy(slot, m), xy(slot, m));
+                out[(slots() + slot) * width + m] =
+                    pearson_of(n, x[slot], xx[slot], lag_sums.y(slot, m), lag_sums.yy(slot, m),
+                               xy(slots() + slot, m));
+            }
         }
-        for (Eigen::Index m = 0; m < width; ++m)
-            out[slots() * width + m] =
-                pearson_of(static_cast<double>(spots_[0]), x[0], xx[0], lag_sums.y(0, m),
-                           lag_sums.yy(0, m), xy(slots(), m));
     }
 
     /// Brings a panel's results to rank 0. Collective.
     void collect(const std::vector<double>& mine, std::int32_t first, std::int32_t width,
-                 std::vector<core::MatrixD>& r, core::MatrixD& lagged) const {
+                 std::vector<core::MatrixD>& r) const {
         std::vector<std::int32_t> places;
         for (const auto& column : gene_columns_) places.push_back(column.place);
         const auto all_places = comm_.gather(std::span<const std::int32_t>(places));
@@ -265,19 +261,21 @@ class Correlator {
         for (std::size_t rank = 0; rank < all.size(); ++rank) {
             const double* at = all[rank].data();
             for (const auto gene : all_places[rank])
-                for (std::int32_t slot = 0; slot <= slots(); ++slot)
-                    for (std::int32_t m = 0; m < width; ++m)
-                        (slot < slots() ? r[slot] : lagged)(gene, first + m) = *at++;
+                for (auto& matrix : r)
+                    for (std::int32_t m = 0; m < width; ++m) matrix(gene, first + m) = *at++;
         }
     }
 
     /// The best genes of each metabolite in one slot, p-values adjusted over all its pairs.
     void add_top(std::int32_t slot, const core::MatrixD& r, const core::MatrixD& lagged,
                  std::vector<Correlation>& pairs) const {
-        std::vector<double> p_values(static_cast<std::size_t>(r.size()));
-        for (Eigen::Index i = 0; i < r.size(); ++i)
-            p_values[i] = stats::pearson_p_value(r.data()[i], spots_[slot]);
-        const auto adjusted = stats::benjamini_hochberg(p_values);
+        std::vector<double> p_values(static_cast<std::size_t>(r.size()), kNone);
+        std::vector<double> adjusted = p_values;
+        if (values_.source() == ValueSource::Measured) {
+            for (Eigen::Index i = 0; i < r.size(); ++i)
+                p_values[i] = stats::pearson_p_value(r.data()[i], spots_[slot]);
+            adjusted = stats::benjamini_hochberg(p_values);
+        }
         std::vector<Eigen::Index> order(static_cast<std::size_t>(r.rows()));
         for (Eigen::Index m = 0; m < r.cols(); ++m) {
             std::iota(order.begin(), order.end(), 0);
@@ -295,7 +293,7 @@ class Correlator {
                 if (std::isnan(r(g, m))) break;
                 const auto i = static_cast<std::size_t>(g * r.cols() + m);
                 pairs.push_back({slot - 1, genes_[g], metabolites_[m], spots_[slot], r(g, m),
-                                 p_values[i], adjusted[i], slot == 0 ? lagged(g, m) : kNone});
+                                 p_values[i], adjusted[i], lagged(g, m)});
             }
         }
     }
@@ -324,13 +322,14 @@ Correlations correlate(const comm::Comm& comm, const atlas::Run& run, const RunV
 
 std::string correlations_tsv(const Correlations& found, const RunValues& values,
                              const Groups& groups) {
-    io::TsvText table(
-        {"group", "metabolite", "gene", "spots", "r", "p_value", "adjusted_p", "lagged_r"});
+    io::TsvText table({"group", "metabolite", "gene", "spots", "r", "p_value", "adjusted_p",
+                       "lagged_r", "values"});
+    const std::string source = values.source() == ValueSource::Denoised ? "denoised" : "measured";
     const auto& names = values.features().names;
     for (const auto& pair : found.pairs)
         table.row(pair.group < 0 ? std::string("all") : groups.names[pair.group],
                   names[pair.metabolite], names[pair.gene], pair.spots, pair.r, pair.p_value,
-                  pair.adjusted_p, pair.lagged_r);
+                  pair.adjusted_p, pair.lagged_r, source);
     return table.text();
 }
 

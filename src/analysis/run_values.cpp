@@ -1,11 +1,15 @@
 #include "smeta/analysis/run_values.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
+#include <numeric>
 #include <set>
 #include <string_view>
 #include <tuple>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "smeta/atlas/common_features.hpp"
 #include "smeta/core/error.hpp"
@@ -35,38 +39,6 @@ void unpack_names(std::string_view packed, const Visit& visit) {
 struct Union {
     std::map<std::string, std::set<std::string, std::less<>>, std::less<>> names;
 };
-
-/// Rows of one modality and the feature of each column, -1 for none.
-struct MappedRows {
-    core::CountsCsr rows;
-    const std::vector<std::int32_t>& columns;
-};
-
-/// Appends row `r` of all modalities, features ascending, zeros left out.
-void append_row(core::CountsCsr& values, const std::vector<MappedRows>& modalities,
-                std::int64_t r) {
-    const auto begin = values.indices.size();
-    bool is_ascending = true;
-    for (const auto& [rows, columns] : modalities)
-        for (auto e = rows.indptr[r]; e < rows.indptr[r + 1]; ++e) {
-            const auto feature = columns[rows.indices[e]];
-            if (feature < 0 || rows.values[e] == 0) continue;
-            if (values.indices.size() > begin && values.indices.back() > feature)
-                is_ascending = false;
-            values.indices.push_back(feature);
-            values.values.push_back(rows.values[e]);
-        }
-    if (!is_ascending) {
-        std::vector<std::pair<std::int32_t, float>> entries;
-        for (auto e = begin; e < values.indices.size(); ++e)
-            entries.emplace_back(values.indices[e], values.values[e]);
-        std::sort(entries.begin(), entries.end());
-        for (auto e = begin; e < values.indices.size(); ++e)
-            std::tie(values.indices[e], values.values[e]) = entries[e - begin];
-    }
-    values.indptr.push_back(values.nnz());
-    ++values.rows;
-}
 
 /// sm, st, then others by name.
 std::vector<std::string> in_order(const Union& all) {
@@ -99,12 +71,26 @@ std::optional<std::int32_t> ValueFeatures::find(std::string_view modality_name,
 }
 
 RunValues::RunValues(const comm::Comm& comm, const atlas::Run& run,
-                     std::vector<std::string> samples, FeatureScope scope)
-    : run_(run), samples_(std::move(samples)) {
+                     std::vector<std::string> samples, FeatureScope scope, ValueSource source)
+    : run_(run), samples_(std::move(samples)), source_(source) {
+    core::check(source == ValueSource::Measured || scope == FeatureScope::Selected,
+                "the model decodes the features that it was trained on");
     for (const auto& name : samples_)
         first_row_.push_back(first_row_.back() + run_.sample(name).rows());
     cut_rows(comm);
     gather_features(comm, scope);
+    if (source == ValueSource::Measured) return;
+    stored_values_ = rows() * features_.count();
+    same_.resize(features_.count());
+    std::iota(same_.begin(), same_.end(), 0);
+    comm.root_or_throw([&] {
+        for (const auto& name : samples_)
+            if (!run_.has_reconstruction(name))
+                throw core::ConfigError(
+                    fmt::format("run '{}' has no reconstruction of sample '{}': smeta embed "
+                                "--reconstruction --run {}",
+                                run_.name(), name, run_.name()));
+    });
 }
 
 void RunValues::cut_rows(const comm::Comm& comm) {
@@ -184,23 +170,89 @@ const atlas::JointReader& RunValues::joint(std::int32_t sample) const {
     return *open_;
 }
 
+const io::AnnDataReader& RunValues::decoded(std::int32_t sample) const {
+    if (open_sample_ == sample) return *open_decoded_;
+    const auto file = run_.reconstruction_file(samples_[sample]).string();
+    open_decoded_.emplace(file);
+    const auto var = open_decoded_->var();
+    const auto types = var.as_text("type", file);
+    columns_.clear();
+    for (const auto& name : features_.modalities) {
+        std::string type = name;
+        std::transform(type.begin(), type.end(), type.begin(),
+                       [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+        auto& columns = columns_[name];
+        for (std::size_t c = 0; c < types.size(); ++c)
+            columns.push_back(types[c] == type ? features_.find(name, var.index[c]).value_or(-1)
+                                               : -1);
+    }
+    open_sample_ = sample;
+    return *open_decoded_;
+}
+
+std::vector<RunValues::ModalityRows> RunValues::read_modalities(const Part& part,
+                                                                ValueScale scale) const {
+    const auto& reader = joint(part.sample);
+    std::vector<ModalityRows> modalities;
+    for (const auto& name : features_.modalities) {
+        if (!reader.has(name)) continue;
+        modalities.push_back({reader.read_rows(name, part.first, part.last), columns_.at(name)});
+        if (scale == ValueScale::LogNormalised && is_log_normalised(name))
+            log_normalise(modalities.back().rows);
+    }
+    return modalities;
+}
+
+std::vector<RunValues::ModalityRows> RunValues::decode_modalities(const Part& part,
+                                                                  ValueScale scale) const {
+    const auto rows = decoded(part.sample).x_rows(part.first, part.last);
+    std::vector<ModalityRows> modalities;
+    for (const auto& name : features_.modalities) {
+        modalities.push_back(
+            {core::select_columns(rows.view(), columns_.at(name), features_.count()), same_});
+        if (scale == ValueScale::LogNormalised && is_log_normalised(name))
+            log_normalise(modalities.back().rows);
+    }
+    return modalities;
+}
+
+/// Row `row` of all modalities, features ascending, zeros left out.
+void RunValues::append_row(core::CountsCsr& values, const std::vector<ModalityRows>& modalities,
+                           std::int64_t row) {
+    const auto begin = values.indices.size();
+    bool is_ascending = true;
+    for (const auto& [rows, columns] : modalities)
+        for (auto e = rows.indptr[row]; e < rows.indptr[row + 1]; ++e) {
+            const auto feature = columns[rows.indices[e]];
+            if (feature < 0 || rows.values[e] == 0) continue;
+            if (values.indices.size() > begin && values.indices.back() > feature)
+                is_ascending = false;
+            values.indices.push_back(feature);
+            values.values.push_back(rows.values[e]);
+        }
+    if (!is_ascending) {
+        std::vector<std::pair<std::int32_t, float>> entries;
+        for (auto e = begin; e < values.indices.size(); ++e)
+            entries.emplace_back(values.indices[e], values.values[e]);
+        std::sort(entries.begin(), entries.end());
+        for (auto e = begin; e < values.indices.size(); ++e)
+            std::tie(values.indices[e], values.values[e]) = entries[e - begin];
+    }
+    values.indptr.push_back(values.nnz());
+    ++values.rows;
+}
+
 ValueBlock RunValues::read(std::int64_t round, ValueScale scale) const {
     ValueBlock block;
     block.values.cols = features_.count();
     if (round >= static_cast<std::int64_t>(parts_.size())) return block;
     const auto& part = parts_[round];
-    const auto& reader = joint(part.sample);
     block.sample = part.sample;
     block.first_row = first_row_[part.sample] + part.first;
-    std::vector<MappedRows> modalities;
+    const auto modalities = source_ == ValueSource::Measured ? read_modalities(part, scale)
+                                                             : decode_modalities(part, scale);
     std::int64_t stored = 0;
-    for (const auto& name : features_.modalities) {
-        if (!reader.has(name)) continue;
-        modalities.push_back({reader.read_rows(name, part.first, part.last), columns_.at(name)});
-        auto& rows = modalities.back().rows;
-        if (scale == ValueScale::LogNormalised && is_log_normalised(name)) log_normalise(rows);
-        stored += rows.nnz();
-    }
+    for (const auto& modality : modalities) stored += modality.rows.nnz();
     block.values.indices.reserve(stored);
     block.values.values.reserve(stored);
     for (std::int64_t r = 0; r < part.last - part.first; ++r)

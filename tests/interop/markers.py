@@ -137,17 +137,54 @@ def log_normalised(data, kind):
     return np.log1p(x * np.divide(1e4, sums, out=np.zeros_like(sums), where=sums > 0)).astype(np.float32).astype(np.float64)
 
 
+def neighbour_means(values, data):
+    """Over the spots of the section that have a spot among their six nearest (ties: the lower row)."""
+    means = np.zeros_like(values)
+    for sample in data.obs["sample"].unique():
+        rows = np.flatnonzero(data.obs["sample"] == sample)
+        position = data.obsm["spatial"][rows]
+        distances = np.linalg.norm(position[:, None] - position[None], axis=2)
+        np.fill_diagonal(distances, np.inf)
+        near = np.argsort(distances, axis=1, kind="stable")[:, :6]
+        weights = np.zeros((len(rows), len(rows)))
+        weights[near.ravel(), np.repeat(np.arange(len(rows)), 6)] = 1
+        weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1)
+        means[rows] = weights @ values[rows]
+    return means
+
+
+def against_denoised(table, run, data):
+    """Pearson's r of the stored reconstruction, normalised over its own features."""
+    parts = [anndata.read_h5ad(run / "reconstruction" / f"{sample}.h5ad") for sample in sorted(data.obs["sample"].unique())]
+    domain = data.obs["domain"].loc[[name for part in parts for name in part.obs_names]].to_numpy()
+    values = {}
+    for kind in ("ST", "SM"):
+        x = np.concatenate([np.asarray(part[:, part.var["type"] == kind].X, dtype=float) for part in parts])
+        names = parts[0].var_names[parts[0].var["type"] == kind]
+        values.update(zip(names, np.log1p(x / x.sum(axis=1, keepdims=True) * 1e4).T))
+    assert (table["values"] == "denoised").all() and table["p_value"].isna().all() and table["adjusted_p"].isna().all()
+    worst = 0.0
+    for row in table.iloc[::5].itertuples():
+        rows = domain == row.group if row.group != "all" else np.full(len(domain), True)
+        worst = max(worst, abs(np.corrcoef(values[row.gene][rows], values[row.metabolite][rows])[0, 1] - row.r))
+    print("denoised against numpy:", worst, len(table), "pairs")
+    assert worst < 1e-5 and len(table) > 100, worst
+
+
 def against_pearsonr(table, data):
     genes, metabolites = log_normalised(data, "ST"), log_normalised(data, "SM")
     gene = {name: i for i, name in enumerate(data.var_names[data.var["type"] == "ST"])}
     metabolite = {name: i for i, name in enumerate(data.var_names[data.var["type"] == "SM"])}
-    worst = {"r": 0.0, "p": 0.0}
+    lagged = neighbour_means(metabolites, data)
+    worst = {"r": 0.0, "p": 0.0, "lagged": 0.0}
     for row in table.iloc[::5].itertuples():
         rows = data.obs["domain"] == row.group if row.group != "all" else np.full(data.n_obs, True)
         test = scipy.stats.pearsonr(genes[rows, gene[row.gene]], metabolites[rows, metabolite[row.metabolite]])
         assert rows.sum() == row.spots
         worst["r"] = max(worst["r"], abs(test.statistic - row.r))
         worst["p"] = max(worst["p"], abs(test.pvalue - row.p_value))
+        lag = np.corrcoef(genes[rows, gene[row.gene]], lagged[rows, metabolite[row.metabolite]])[0, 1]
+        worst["lagged"] = max(worst["lagged"], abs(lag - row.lagged_r))
     print("against pearsonr:", worst, len(table), "pairs")
     assert max(worst.values()) < 1e-6 and len(table) > 500, worst
 
@@ -193,6 +230,13 @@ with tempfile.TemporaryDirectory() as folder:
     against_pearsonr(pd.read_csv(tables / "correlation.tsv", sep="\t"), data)
     smeta(*correlate, "--name", "again", np_=2)
     assert (tables / "again.tsv").read_bytes() == (tables / "correlation.tsv").read_bytes()
+    correlate[-1] = "--denoised"
+    smeta(*correlate)
+    against_denoised(pd.read_csv(tables / "correlation_denoised.tsv", sep="\t"), tables.parent, data)
+    smeta(*correlate, "--name", "again", np_=4)
+    assert (tables / "again.tsv").read_bytes() == (tables / "correlation_denoised.tsv").read_bytes()
+    assert (tables.parent / "figures" / "correlation_denoised.svg").exists()
+    refused(["--denoised", "--measured"], *correlate, "--measured")
 
     refused(["no sample of run 'main' has an obs column 'nothing'", "domain"], "markers", "--atlas", atlas, "--groupby", "nothing")
     refused(["'d9' is no group of 'domain'", "d0, d1, d2, d3"], "markers", "--atlas", atlas, "--groupby", "domain", "--reference", "d9")

@@ -25,8 +25,9 @@ struct Correlation {
     double r = 0;           ///< Pearson, of log-normalised values
     double p_value = 1;     ///< two-sided, of t = r sqrt((n - 2) / (1 - r^2))
     double adjusted_p = 1;  ///< Benjamini-Hochberg over all pairs of the group
-    double lagged_r =
-        0;  ///< Pearson of the gene with the metabolite's mean over neighbouring spots
+    /// Pearson of the gene in the group's spots with the metabolite's mean over their neighbours,
+    /// whichever group those are in.
+    double lagged_r = 0;
 };
 
 struct Correlations {
@@ -37,9 +38,10 @@ struct Correlations {
 
 /// Every gene with every metabolite that all samples measured, over all spots and in each group of
 /// at least min_spots. Features that are constant in a group have no pairs there. The lag takes
-/// each section's graph (spatial::spatial_graph). The same numbers on any number of ranks and
-/// threads. ConfigError where no gene or no metabolite is measured everywhere, or memory is too
-/// little for the values. Collective.
+/// each section's graph (spatial::spatial_graph). Pairs of denoised values have no p-values: the
+/// model makes a spot's values of a few numbers, all of them related. The same numbers on any
+/// number of ranks and threads. ConfigError where no gene or no metabolite is measured everywhere,
+/// or memory is too little for the values. Collective.
 Correlations correlate(const comm::Comm& comm, const atlas::Run& run, const RunValues& values,
                        const Groups& groups, const CorrelateOptions& options);
 

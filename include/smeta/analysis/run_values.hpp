@@ -10,12 +10,17 @@
 #include "smeta/atlas/run.hpp"
 #include "smeta/comm/comm.hpp"
 #include "smeta/core/matrix.hpp"
+#include "smeta/io/anndata.hpp"
 
 namespace smeta::analysis {
 
 /// Which features of the joint files are looked at: all that were measured, or those that the run's
 /// model was trained on.
 enum class FeatureScope { Measured, Selected };
+
+/// Where values come from: the joint files, or the run's reconstruction of them (the decoded mean
+/// of every feature that the model was trained on: `smeta embed --reconstruction`).
+enum class ValueSource { Measured, Denoised };
 
 /// The features of a run's samples, modality by modality in the run's order, names ascending.
 struct ValueFeatures {
@@ -49,10 +54,12 @@ class RunValues {
   public:
     /// Rows of a block at most.
     static constexpr std::int64_t kBlockRows = 1024;
-    /// The features are gathered over ranks. Collective; throws as JointReader does.
+    /// The features are gathered over ranks. Denoised values are those of FeatureScope::Selected.
+    /// Collective; throws as JointReader does, and ConfigError where a reconstruction is absent.
     RunValues(const comm::Comm& comm, const atlas::Run& run, std::vector<std::string> samples,
-              FeatureScope scope);
+              FeatureScope scope, ValueSource source = ValueSource::Measured);
 
+    ValueSource source() const { return source_; }
     const std::vector<std::string>& samples() const { return samples_; }
     /// First row of each sample; one more entry, the number of rows.
     const std::vector<std::int64_t>& first_row() const { return first_row_; }
@@ -75,6 +82,16 @@ class RunValues {
     void cut_rows(const comm::Comm& comm);
     void gather_features(const comm::Comm& comm, FeatureScope scope);
     const atlas::JointReader& joint(std::int32_t sample) const;
+    const io::AnnDataReader& decoded(std::int32_t sample) const;
+    /// Some rows of one modality, and the feature of each column.
+    struct ModalityRows {
+        core::CountsCsr rows;
+        const std::vector<std::int32_t>& columns;
+    };
+    std::vector<ModalityRows> read_modalities(const Part& part, ValueScale scale) const;
+    std::vector<ModalityRows> decode_modalities(const Part& part, ValueScale scale) const;
+    static void append_row(core::CountsCsr& values, const std::vector<ModalityRows>& modalities,
+                           std::int64_t row);
     std::vector<std::string> names_of(const atlas::JointReader& joint,
                                       const std::string& modality) const;
 
@@ -89,8 +106,11 @@ class RunValues {
     std::vector<Part> parts_;
     mutable std::int32_t open_sample_ = -1;
     mutable std::optional<atlas::JointReader> open_;
+    mutable std::optional<io::AnnDataReader> open_decoded_;
     /// Of the open sample: the feature of each column of each modality, -1 for none.
     mutable std::map<std::string, std::vector<std::int32_t>> columns_;
+    ValueSource source_;
+    std::vector<std::int32_t> same_;  ///< 0, 1, ... as many as there are features
 };
 
 /// Rows scaled to a sum of `total` (sums in double, in feature order), log1p, values below 0 as 0,
