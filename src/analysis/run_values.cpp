@@ -1,6 +1,7 @@
 #include "smeta/analysis/run_values.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <cmath>
 #include <numeric>
@@ -261,13 +262,29 @@ ValueBlock RunValues::read(std::int64_t round, ValueScale scale) const {
 }
 
 void log_normalise(core::CountsCsr& rows, double total) {
+    // Counts repeat within a row, and log1p would take most of the time.
+    constexpr int kSmallCounts = 128;
 #pragma omp parallel for schedule(static) num_threads(core::threads())
     for (std::int64_t r = 0; r < rows.rows; ++r) {
         double sum = 0;
         for (auto e = rows.indptr[r]; e < rows.indptr[r + 1]; ++e) sum += rows.values[e];
         const double factor = sum > 0 ? total / sum : 0;
-        for (auto e = rows.indptr[r]; e < rows.indptr[r + 1]; ++e)
-            rows.values[e] = static_cast<float>(std::log1p(std::max(0.0, rows.values[e] * factor)));
+        const auto normalised = [factor](float value) {
+            return static_cast<float>(std::log1p(std::max(0.0, value * factor)));
+        };
+        std::array<float, kSmallCounts> known;
+        known.fill(-1);
+        for (auto e = rows.indptr[r]; e < rows.indptr[r + 1]; ++e) {
+            auto& value = rows.values[e];
+            const bool is_small = value >= 0 && value < kSmallCounts;
+            const int count = is_small ? static_cast<int>(value) : 0;
+            if (is_small && static_cast<float>(count) == value) {
+                if (known[count] < 0) known[count] = normalised(value);
+                value = known[count];
+            } else {
+                value = normalised(value);
+            }
+        }
     }
 }
 
