@@ -110,4 +110,5 @@ def main():
                           "memory_share": statistics.median(ratios["memory"])}))
 
 
-main()
+if __name__ == "__main__":
+    main()
