@@ -103,9 +103,11 @@ void add_annotate(CommandLine& line) {
                    "largest difference from an ion's m/z, in parts per million of it")
         ->check(CLI::Range(1e-3, 1e4))
         ->capture_default_str();
-    app.add_option("--adduct", command->adducts,
-                   "ions to look for, as M+H, 2M+Na, M-H2O-H; all: the whole table (default: M+H, "
-                   "M+Na, M+K, M+NH4 or M-H, M+Cl)");
+    app.add_option(
+        "--adduct", command->adducts,
+        "ions to look for, as M+H, 2M+Na, M-H2O-H; all: the whole table, fmp10: those of "
+        "the matrix FMP-10 (default: M+H, "
+        "M+Na, M+K, M+NH4 or M-H, M+Cl)");
     app.add_option("--polarity", command->polarity,
                    "positive or negative, where the metabolites do not say it")
         ->check(CLI::IsMember({"positive", "negative"}));

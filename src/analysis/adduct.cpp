@@ -12,7 +12,9 @@
 namespace smeta::analysis {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kMolecules = {{
+// FMP10: what the matrix FMP-10 puts in place of a hydrogen, charged; dFMP10: the same without its
+// methyl and its charge.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kMolecules = {{
     {"FA", "CH2O2"},
     {"Hac", "C2H4O2"},
     {"HAc", "C2H4O2"},
@@ -21,6 +23,8 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kMolecule
     {"IsoProp", "C3H8O"},
     {"DMSO", "C2H6OS"},
     {"TFA", "C2HF3O2"},
+    {"FMP10", "C20H14N"},
+    {"dFMP10", "C19H11N"},
 }};
 
 constexpr std::array<std::string_view, 30> kPositive = {
@@ -41,7 +45,8 @@ constexpr std::array<std::string_view, 14> kNegative = {
 
 /// Charge that one atom group brings when it is gained; nothing for a neutral molecule.
 std::int32_t charge_of(std::string_view part) {
-    for (const std::string_view positive : {"H", "Na", "K", "Li", "NH4", "Ag", "Cu", "Rb", "Cs"})
+    for (const std::string_view positive :
+         {"H", "Na", "K", "Li", "NH4", "Ag", "Cu", "Rb", "Cs", "FMP10"})
         if (part == positive) return 1;
     for (const std::string_view negative : {"Cl", "Br", "I", "F"})
         if (part == negative) return -1;
@@ -132,6 +137,11 @@ Adduct parse_adduct(std::string_view text) {
 
 std::vector<Adduct> usual_adducts(std::int32_t polarity) {
     return polarity > 0 ? parse_all({"M+H", "M+Na", "M+K", "M+NH4"}) : parse_all({"M-H", "M+Cl"});
+}
+
+std::vector<Adduct> fmp10_adducts() {
+    return parse_all({"M+FMP10", "M+FMP10+dFMP10", "M+2FMP10-H", "M+FMP10+2dFMP10",
+                      "M+2FMP10+dFMP10-H", "M+3FMP10-2H"});
 }
 
 std::vector<Adduct> all_adducts(std::int32_t polarity) {

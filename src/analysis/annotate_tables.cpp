@@ -106,6 +106,8 @@ std::vector<Adduct> chosen_adducts(const std::vector<std::string>& names,
             of_sign = usual_adducts(sign);
         } else if (names == std::vector<std::string>{"all"}) {
             of_sign = all_adducts(sign);
+        } else if (names == std::vector<std::string>{"fmp10"}) {
+            if (sign > 0) of_sign = fmp10_adducts();
         } else {
             for (const auto& text : names) {
                 const auto adduct = parse_adduct(text);

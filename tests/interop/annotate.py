@@ -1,10 +1,13 @@
-"""smeta annotate on a real section of mouse bladder: the molecules that LIPID MAPS' own search gave, on 1, 2 and 4 ranks."""
+"""smeta annotate on a real section of mouse bladder: the molecules that LIPID MAPS' own search gave, on 1, 2 and 4 ranks; and on a
+real list of peaks of mouse brain with the matrix FMP-10: the molecules that it names."""
+import csv
 import pathlib
 import re
 import subprocess
 import sys
 import tempfile
 
+import numpy as np
 import pandas as pd
 
 SMETA, *LAUNCHER = sys.argv[1:]
@@ -27,16 +30,57 @@ def atoms(formula):
     return frozenset(counts.items())
 
 
+def named_peaks(path):
+    """m/z of the list and what it says of them: pairs of name and ion."""
+    peaks = {}
+    with open(path) as lines:
+        for column in next(csv.reader(lines))[1:]:
+            mz, _, names = column.partition("; ")
+            peaks[mz] = re.findall(r"(.*?) \(([^()]*)\)(?: \||; $)\s?", names)
+    return peaks
+
+
+def fmp10_list(folder):
+    """Peaks whose named molecule's formula is in HMDB: every one is among the candidates, with the ion that the list names."""
+    ions = {"M+Anth": "M+FMP10", "M+2Anth": "M+FMP10+dFMP10", "M+2Anth_2": "M+2FMP10-H", "M+3Anth1": "M+FMP10+2dFMP10",
+            "M+3Anth2": "M+2FMP10+dFMP10-H", "M+3Anth3": "M+3FMP10-2H"}
+    peaks = named_peaks(DATA / "sma_mouse_brain" / "sma_FMP10.csv")
+    atlas, pixels = folder / "fmp10", folder / "pixels.csv"
+    draw = np.random.default_rng(1)
+    with open(pixels, "w") as out:
+        out.write(",".join(["x", "y", *peaks]) + "\n")
+        for i in range(100):
+            out.write(",".join(map(str, [i % 10, i // 10, *draw.uniform(100, 1000, len(peaks)).round(2)])) + "\n")
+    make_run(atlas, "brain", pixels)
+    hmdb = DATA / "knowledge" / "hmdb_v4.tsv.gz"
+    smeta("annotate", "--atlas", atlas, "--database", hmdb, "--polarity", "positive", "--adduct", "fmp10", "--name", "fmp10")
+    tables = atlas / "runs/main/tables"
+    found = pd.read_csv(tables / "fmp10.tsv", sep="\t")
+    candidates = {(round(row.mz, 4), row.adduct, atoms(row.formula)) for row in found.itertuples()}
+    table = pd.read_csv(hmdb, sep="\t", usecols=["name", "chemical_formula"]).dropna()
+    formula = dict(zip(table["name"].str.lower(), table["chemical_formula"]))
+    annotated = {mz: names for mz, names in peaks.items() if names}
+    known = {mz: [(atoms(formula[name.lower()]), ions[ion]) for name, ion in names if name.lower() in formula]
+             for mz, names in annotated.items()}
+    possible = {mz: wanted for mz, wanted in known.items() if wanted}
+    hits = [mz for mz, wanted in possible.items() if all((round(float(mz), 4), ion, f) in candidates for f, ion in wanted)]
+    print(f"FMP-10: {len(peaks)} peaks, {len(annotated)} named, {len(possible)} with a formula in the table, {len(hits)} found")
+    print(pd.read_csv(tables / "fmp10_adducts.tsv", sep="\t").to_string(index=False))
+    assert len(annotated) == 165 and len(possible) > 80 and len(hits) == len(possible), set(possible) - set(hits)
+
+
+def make_run(atlas, sample, pixels):
+    smeta("ingest", "--atlas", atlas, "--sample", sample, "--cohort", "mouse", "--sm", pixels)
+    for stage in ("qc", "align", "reassign", "select"):
+        smeta(stage, "--atlas", atlas)
+    smeta("train", "--atlas", atlas, "--set", "train.epochs=1", "--set", "train.batch_size=4096")
+
+
 with tempfile.TemporaryDirectory() as folder:
+    fmp10_list(pathlib.Path(folder))
     atlas = pathlib.Path(folder) / "atlas"
     lipids = DATA / "knowledge" / "lipidmaps_2017-12-12-v2.tsv.gz"
-    smeta("ingest", "--atlas", atlas, "--sample", "bladder", "--cohort", "mouse", "--sm",
-          DATA / "bladder_msi" / "intensities.csv.gz")
-    smeta("qc", "--atlas", atlas)
-    smeta("align", "--atlas", atlas)
-    smeta("reassign", "--atlas", atlas)
-    smeta("select", "--atlas", atlas)
-    smeta("train", "--atlas", atlas, "--set", "train.epochs=1", "--set", "train.batch_size=4096")
+    make_run(atlas, "bladder", DATA / "bladder_msi" / "intensities.csv.gz")
     tables = atlas / "runs" / "main" / "tables"
     common = ["annotate", "--atlas", atlas, "--database", lipids, "--polarity", "positive"]
 

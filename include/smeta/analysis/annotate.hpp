@@ -35,7 +35,8 @@ struct AnnotateOptions {
     std::uint64_t seed = 1;
 };
 /// The named adducts of the features' polarities; of no name the usual ones, of "all" the whole
-/// table. ConfigError for one that is no adduct or comes twice, and where none is left. Local.
+/// table, of "fmp10" those of that matrix. ConfigError for one that is no adduct or comes twice,
+/// and where none is left. Local.
 std::vector<Adduct> chosen_adducts(const std::vector<std::string>& names,
                                    const std::vector<MassFeature>& features);
 

@@ -33,14 +33,18 @@ struct Adduct {
 };
 
 /// Reads "M+H", "[M-H2O-H]-", "[M+2H]2+", "+K", "2M+FA-H": FA (formic acid), Hac, ACN, MeOH,
-/// CH3OH, IsoProp, DMSO and TFA are molecules. The charge follows from the atoms: H, Na, K, Li,
-/// NH4, Ag, Cu gained +1 each, Cl, Br, I gained -1, H, Na, K lost -1; a stated charge must agree.
-/// ConfigError for text that is no adduct or has no charge. Local.
+/// CH3OH, IsoProp, DMSO, TFA and the labels FMP10 and dFMP10 are molecules. The charge follows from
+/// the atoms: H, Na, K, Li, NH4, Ag, Cu, FMP10 gained +1 each, Cl, Br, I gained -1, H, Na, K lost
+/// -1; a stated charge must agree. ConfigError for text that is no adduct or has no charge. Local.
 Adduct parse_adduct(std::string_view text);
 /// The usual ones of a polarity, all singly charged: M+H, M+Na, M+K, M+NH4 / M-H, M+Cl.
 std::vector<Adduct> usual_adducts(std::int32_t polarity);
 /// The whole table of a polarity (30 positive, 14 negative).
 std::vector<Adduct> all_adducts(std::int32_t polarity);
+/// Ions of molecules with one to three hydrogens replaced by the reactive matrix FMP-10
+/// (Shariatgorji et al., Nature Methods 2019), charge 1: of several labels all but one lose their
+/// charge, with their methyl or with another hydrogen. Local.
+std::vector<Adduct> fmp10_adducts();
 
 /// The ion's atoms; nothing when the molecules lack atoms that the adduct loses.
 std::optional<Formula> ion_formula(const Formula& molecule, const Adduct& adduct);

@@ -57,6 +57,8 @@ TEST(Adduct, IonsAreChargedAndKeepElectronMass) {
     EXPECT_NEAR(mz("C6H12O6", "2M+Na"), 2 * 180.06339 + 22.989218, 2e-5);
     EXPECT_NEAR(mz("C6H12O6", "3M-H"), 3 * 180.06339 - 1.007276, 2e-5);
     EXPECT_NEAR(mz("C6H12O6", "M+ACN+H"), 180.06339 + 42.033823, 1e-5);
+    EXPECT_NEAR(mz("C8H11NO2", "M+FMP10"), 421.1911, 1e-4);         // dopamine
+    EXPECT_NEAR(mz("C8H11NO2", "M+FMP10+dFMP10"), 674.2802, 1e-4);  // both as published
     EXPECT_NEAR(mz("C6H12O6", "M+FA-H"), 180.06339 + 44.998201, 1e-5);
     EXPECT_NEAR(mz("C6H12O6", "M+3Na"), 180.06339 / 3 + 22.989218, 1e-5);
 }
@@ -82,6 +84,9 @@ TEST(Adduct, TheWholeTableHasTheRightSigns) {
     for (const std::int32_t sign : {1, -1}) {
         for (const auto& adduct : all_adducts(sign)) EXPECT_GT(adduct.charge * sign, 0);
         for (const auto& adduct : usual_adducts(sign)) EXPECT_EQ(adduct.charge, sign);
+    }
+    for (const auto& adduct : fmp10_adducts()) {
+        EXPECT_EQ(adduct.charge, 1) << adduct.name;
     }
 }
 
