@@ -34,10 +34,13 @@ struct CorrelateCommand {
 
 /// The strongest pairs over all spots, beside their correlation in each group.
 report::DotPlot figure_of(const analysis::Correlations& found, const analysis::RunValues& values,
-                          const analysis::Groups& groups, const CorrelateCommand& command) {
+                          const analysis::Groups& groups, const std::string& name,
+                          std::int64_t shown) {
     report::DotPlot plot;
-    plot.id = command.name;
-    plot.title = "Genes and metabolites that go together";
+    plot.id = name;
+    plot.title = values.source() == analysis::ValueSource::Denoised
+                     ? "Genes and metabolites that go together, denoised"
+                     : "Genes and metabolites that go together";
     plot.scale = report::ColourScale::Signed;
     plot.colour_label = "Pearson's r";
     plot.size_label = "absolute r";
