@@ -6,7 +6,7 @@ import re
 
 from smeta_cli import check, digests, main
 
-FIT = ["--set", "align.method=fit"]
+FIT = ["--set", "align.method=fit", "--set", "align.weight_histology=1"]
 
 
 def expect_error(smeta, words, *arguments, np=1):

@@ -45,7 +45,7 @@ struct AlignConfig {
     Features features = Features::Pca;
     std::int64_t vae_latent = 64;
     std::int64_t vae_epochs = 30;
-    double weight_histology = 1;  ///< lambda2 of spec equation 3: of the image's stains; 0 = off
+    double weight_histology = 0;  ///< lambda2 of spec equation 3: of the image's stains; 0 = off
     SpotsTo sm_spots_to = SpotsTo::St;
 };
 
