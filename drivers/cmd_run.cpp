@@ -2,6 +2,7 @@
 
 #include "smeta/align/align.hpp"
 #include "smeta/align/reassign.hpp"
+#include "smeta/align/stack.hpp"
 #include "smeta/analysis/cluster.hpp"
 #include "smeta/atlas/ingest.hpp"
 #include "smeta/atlas/ingest_session.hpp"
@@ -42,6 +43,8 @@ atlas::ShardedAtlas prepare(Context& context, const atlas::Study& study,
     auto atlas = atlas::ShardedAtlas::open(comm, folder);
     stage("qc", [&] { preprocess::run_qc(comm, atlas, settings.qc); });
     stage("align", [&] { align::run_align(comm, atlas, settings.align); });
+    if (!settings.stack.block.empty())
+        stage("stack", [&] { align::run_stack(comm, atlas, settings.stack); });
     stage("reassign", [&] { align::run_reassign(comm, atlas, settings.reassign); });
     stage("select", [&] {
         const auto& source = settings.ingest.source;

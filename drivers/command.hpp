@@ -106,6 +106,7 @@ void add_simulate(CommandLine& line);
 void add_ingest(CommandLine& line);
 void add_qc(CommandLine& line);
 void add_align(CommandLine& line);
+void add_stack(CommandLine& line);
 void add_reassign(CommandLine& line);
 void add_select(CommandLine& line);
 void add_train(CommandLine& line);

@@ -38,6 +38,7 @@ void add_commands(CommandLine& line) {
     add_ingest(line);
     add_qc(line);
     add_align(line);
+    add_stack(line);
     add_reassign(line);
     add_select(line);
     add_train(line);

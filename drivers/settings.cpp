@@ -7,6 +7,7 @@ Settings::Settings() {
     bind(table, ingest);
     bind(table, qc);
     bind(table, align);
+    bind(table, stack);
     bind(table, reassign);
     bind(table, select);
     bind(table, model);

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "smeta/align/align_config.hpp"
+#include "smeta/align/stack.hpp"
 #include "smeta/analysis/cluster_config.hpp"
 #include "smeta/analysis/map_config.hpp"
 #include "smeta/analysis/umap_config.hpp"
@@ -27,6 +28,7 @@ struct Settings {
     atlas::IngestConfig ingest;
     preprocess::QcConfig qc;
     align::AlignConfig align;
+    align::StackConfig stack;
     align::ReassignConfig reassign;
     preprocess::SelectConfig select;
     model::ModelConfig model;

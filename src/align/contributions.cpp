@@ -9,9 +9,6 @@
 
 namespace smeta::align::detail {
 
-namespace {
-
-/// Rows with finite coordinates.
 std::vector<std::int64_t> placed(const core::MatrixD& points) {
     std::vector<std::int64_t> rows;
     for (Eigen::Index r = 0; r < points.rows(); ++r)
@@ -25,6 +22,8 @@ core::MatrixD select(const core::MatrixD& points, const std::vector<std::int64_t
         result.row(static_cast<Eigen::Index>(i)) = points.row(rows[i]).head(2);
     return result;
 }
+
+namespace {
 
 /// A source and its weight.
 struct Entry {

@@ -10,6 +10,11 @@
 
 namespace smeta::align::detail {
 
+/// Rows with finite coordinates.
+std::vector<std::int64_t> placed(const core::MatrixD& points);
+/// x and y of the given rows.
+core::MatrixD select(const core::MatrixD& points, const std::vector<std::int64_t>& rows);
+
 /// Which source rows each target row averages, and how much each counts.
 struct Contributions {
     std::vector<std::int64_t> start{0};  ///< of each target's entries; one more at the end

@@ -107,6 +107,7 @@ io::MuData SectionJoint::as_mudata(const SectionTotals& all) {
         modality.x = stored_form(name, std::move(part->x), all.rows.left,
                                  all.parts[part - parts_.begin()].values);
         if (places) modality.obsm["spatial"] = *places;
+        if (places && !path_.empty()) modality.obsm["spatial_3d"] = in_block(path_, *places);
         // The images once, the unit everywhere.
         if (name == base.name)
             modality.uns = base.raw->uns;

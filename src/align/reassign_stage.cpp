@@ -33,6 +33,8 @@ struct OpenSection {
             transform = read_alignment(atlas.stage_file(sample, atlas::kAlign)).transform;
         joint.emplace(sample, atlas.cohort(sample), source.tables, qc, source.readers, transform,
                       config);
+        if (!atlas.key(sample, kStack).empty())
+            joint->set_stack_path(read_stack_path(atlas, sample));
     }
     OpenSection(const OpenSection&) = delete;
     OpenSection& operator=(const OpenSection&) = delete;
@@ -60,7 +62,9 @@ std::vector<Task> plan(const atlas::ShardedAtlas& atlas, const ReassignConfig& c
         if (qc.empty())
             throw core::ConfigError(fmt::format(
                 "sample '{}' has not been through quality control; run smeta qc first", sample));
-        const std::vector<std::string> inputs{raw, qc, atlas.key(sample, atlas::kAlign)};
+        std::vector<std::string> inputs{raw, qc, atlas.key(sample, atlas::kAlign)};
+        if (const std::string stack = atlas.key(sample, kStack); !stack.empty())
+            inputs.push_back(stack);
         Task task{sample, atlas::stage_key(atlas::kJoint, kReassignVersion, canonical, inputs),
                   false};
         if (atlas.is_current(sample, atlas::kJoint, task.key)) {

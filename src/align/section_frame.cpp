@@ -70,12 +70,7 @@ core::MatrixD places_by_name(const KeptModality& modality, const KeptModality& s
 }
 
 core::MatrixD finite_rows(const core::MatrixD& points) {
-    core::MatrixD result(points.rows(), 2);
-    Eigen::Index n = 0;
-    for (Eigen::Index r = 0; r < points.rows(); ++r)
-        if (points.row(r).allFinite()) result.row(n++) = points.row(r);
-    result.conservativeResize(n, 2);
-    return result;
+    return select(points, placed(points));
 }
 
 const KeptModality& find(const std::vector<KeptModality>& kept, const std::string& name) {
@@ -216,11 +211,8 @@ std::vector<std::uint8_t> SectionFrame::in_reach(const std::string& modality,
                                                  const std::vector<std::int64_t>& kept_rows) const {
     std::vector<std::uint8_t> reached(kept_rows.size(), 0);
     if (config_.weights == ReassignWeights::Area) return reached;
-    const core::MatrixD& points = points_.at(modality);
-    core::MatrixD places(static_cast<Eigen::Index>(kept_rows.size()), 2);
-    for (std::size_t i = 0; i < kept_rows.size(); ++i)
-        places.row(static_cast<Eigen::Index>(i)) = points.row(kept_rows[i]);
-    const Contributions found = nearest(target_points(), places, 1, radius_);
+    const Contributions found =
+        nearest(target_points(), select(points_.at(modality), kept_rows), 1, radius_);
     for (std::size_t i = 0; i < kept_rows.size(); ++i)
         reached[i] = found.count(static_cast<std::int64_t>(i)) > 0 ? 1 : 0;
     return reached;

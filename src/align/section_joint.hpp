@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "smeta/align/reassign.hpp"
+#include "smeta/align/stack.hpp"
 #include "smeta/comm/comm.hpp"
 
 #include "averaged_rows.hpp"
@@ -70,6 +71,8 @@ class SectionJoint {
                  const io::MuData& qc, const std::map<std::string, RowReader>& readers,
                  const std::optional<SpatialTransform>& transform, const ReassignConfig& config);
 
+    /// Gives the joint rows obsm spatial_3d, their places in the block of the section.
+    void set_stack_path(StackPath path) { path_ = std::move(path); }
     /// Joint rows before the thresholds (spots that quality control left): what is shared out.
     std::int64_t candidates() const { return static_cast<std::int64_t>(names_.size()); }
     void take(comm::Range share);
@@ -109,6 +112,8 @@ class SectionJoint {
     std::optional<SectionFrame> frame_;  ///< where pixels have coordinates of their own
     /// Kept row by name, -1 where dropped, of the modalities joined by name.
     std::map<std::string, std::unordered_map<std::string_view, std::int64_t>> row_by_name_;
+    StackPath path_;  ///< empty where the section is in no stack
+
     std::vector<std::string> grid_names_;  ///< target hex
     std::vector<std::string_view> names_;  ///< of all candidates
     std::int64_t failed_ = 0;              ///< spots that quality control dropped

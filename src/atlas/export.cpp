@@ -136,8 +136,9 @@ class Exporter {
             section.obs.set("sample", std::vector<std::string>(rows, section.name));
             section.obs.set("cohort", std::vector<std::string>(rows, section.cohort));
             if (section.obs.find("spot") == nullptr) section.obs.set("spot", section.obs.index);
-            if (section.joint.has_obsm("spatial"))
-                section.obsm["spatial"] = section.joint.obsm("spatial");
+            for (const char* places : {"spatial", "spatial_3d"})
+                if (section.joint.has_obsm(places))
+                    section.obsm[places] = section.joint.obsm(places);
         }
     }
 

@@ -58,7 +58,8 @@ class Embedder {
         io::AnnData result;
         result.obs = joint.obs();
         add_posterior(rows, model_.cvae.options(), result);
-        result.obsm["spatial"] = joint.obsm("spatial");
+        for (const char* places : {"spatial", "spatial_3d"})
+            if (joint.has_obsm(places)) result.obsm[places] = joint.obsm(places);
         atlas::set_key(result.uns, kCommand, key_);
         run_.write_result(name, result);
     }

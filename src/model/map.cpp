@@ -88,7 +88,8 @@ class Mapper {
             result.obs.set("fit_" + model_.cvae.options().blocks[m].name,
                            std::vector<float>(fit.begin(), fit.end()));
         }
-        if (joint.has_obsm("spatial")) result.obsm["spatial"] = joint.obsm("spatial");
+        for (const char* places : {"spatial", "spatial_3d"})
+            if (joint.has_obsm(places)) result.obsm[places] = joint.obsm(places);
         const MappedSample mapped = describe(sample);
         io::UnsDict notes;
         notes["run"] = {run_.name()};
