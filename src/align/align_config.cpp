@@ -8,9 +8,11 @@ void bind(core::ConfigTable& table, AlignConfig& config) {
              "transform of imaging to spot coordinates: identity, given (the sample's "
              "align.transform), fit (found from the sections themselves); auto: given where the "
              "sample has one, else identity")
-        .add("align.deformation", config.deformation,
-             "what a fit may do to the imaging section: affine, or diffeomorphic (bent smoothly "
-             "before the affine map)")
+        .add(
+            "align.deformation", config.deformation,
+            "what a fit may do to the imaging section: affine, diffeomorphic (bent smoothly before "
+            "the affine map), or shift (moved only: the frames have one unit and orientation, but "
+            "for align.rotation and align.mirror)")
         .add("align.candidates", config.candidates, "poses that a fit compares and reports",
              core::ConfigRange{1, 100})
         .add(

@@ -157,7 +157,8 @@ void check_weights(const FitOptions& options) {
 }
 
 std::vector<detail::ScoredPose> start_poses(const detail::Match& match, const FitOptions& options) {
-    if (match.landmarks().sm.rows() == 0) return detail::search_poses(match, options);
+    if (match.landmarks().sm.rows() == 0 || options.deformation == Deformation::Shift)
+        return detail::search_poses(match, options);
     const detail::Pose pose = landmark_pose(match.landmarks(), options.landmarks.name);
     return {{pose, match.score(pose(match.places()), pose.linear.determinant()), 0}};
 }
@@ -171,9 +172,11 @@ double landmark_misfit(const SpatialTransform& transform, const Landmarks& landm
 
 /// Refined, best first; of poses that came to the same place the best.
 std::vector<detail::ScoredPose> refine(const detail::Match& match,
-                                       std::vector<detail::ScoredPose> poses) {
+                                       std::vector<detail::ScoredPose> poses,
+                                       Deformation deformation) {
 #pragma omp parallel for schedule(dynamic, 1) num_threads(core::threads())
-    for (std::size_t p = 0; p < poses.size(); ++p) poses[p] = detail::refine_pose(match, poses[p]);
+    for (std::size_t p = 0; p < poses.size(); ++p)
+        poses[p] = detail::refine_pose(match, poses[p], deformation);
     std::stable_sort(poses.begin(), poses.end(),
                      [](const auto& a, const auto& b) { return a.score > b.score; });
     std::vector<detail::ScoredPose> kept;
@@ -193,10 +196,10 @@ struct BentPose {
 };
 
 /// Bends the poses near the best and ranks anew: bent, the right one gains most.
-std::vector<BentPose> bend(const detail::Match& match,
-                           const std::vector<detail::ScoredPose>& poses) {
+std::vector<BentPose> bend(const detail::Match& match, const std::vector<detail::ScoredPose>& poses,
+                           Deformation deformation) {
     std::size_t rivals = 0;
-    while (rivals < std::min(poses.size(), kMostRivals) &&
+    while (deformation != Deformation::Shift && rivals < std::min(poses.size(), kMostRivals) &&
            poses[rivals].score > poses.front().score - kRivalMargin)
         ++rivals;
     std::vector<BentPose> all(poses.size());
@@ -206,7 +209,9 @@ std::vector<BentPose> bend(const detail::Match& match,
         all[p].score = poses[p].score;
         if (p < rivals) {
             all[p].bent = detail::register_flow(match, poses[p].pose, {});
-            all[p].score = detail::pose_score(all[p].bent.match, match.weights);
+            // One that turned on the way is another's to find, and to be ranked by.
+            if (detail::pose_difference(all[p].bent.pose, poses[p].pose) <= kOtherOrientation)
+                all[p].score = detail::pose_score(all[p].bent.match, match.weights);
         }
         if (poses[p].pose.linear.determinant() < 0) all[p].score -= kMirrorPrior;
     }
@@ -265,7 +270,9 @@ Fit fit_sections(const SectionRaster& sm, const SectionRaster& st, const FitOpti
         match.set_landmarks({match.to_sm(options.landmarks.sm), match.to_st(options.landmarks.st)});
         match.weights.landmarks = 1 / (options.landmark_error * options.landmark_error);
     }
-    std::vector<BentPose> poses = bend(match, refine(match, start_poses(match, options)));
+    const std::vector<BentPose> poses =
+        bend(match, refine(match, start_poses(match, options), options.deformation),
+             options.deformation);
     Fit fit;
     rank(fit, poses, sm, st);
     fit.transform = fit.candidates.front().affine;

@@ -12,8 +12,9 @@ namespace {
 
 constexpr double kBand = 0.1;  // distances are compared up to here
 constexpr std::int64_t kMostPlaces = 6000;
-constexpr double kBorderEvidence = 1;  // of a border that is off by the tolerance everywhere
-constexpr double kMostChannel = 3;     // canonical values count up to here
+constexpr double kBorderEvidence = 1;    // of a border that is off by the tolerance everywhere
+constexpr double kBorderRounding = 0.2;  // of the tolerance
+constexpr double kMostChannel = 3;       // canonical values count up to here
 
 double clip(double value) {
     return std::clamp(value, -kBand, kBand);
@@ -249,7 +250,8 @@ void Match::compare_borders(PointNorm norm) {
 double Match::border_value(const Points& moved, Points& gradient) const {
     const double weight =
         weights.outline * kBorderEvidence * outline_evidence_ / weights.outline_width;
-    const double value = point_term_->value(moved, gradient);
+    const double value =
+        point_term_->value(moved, kBorderRounding * weights.outline_width, gradient);
     gradient *= weight;
     return weight * value;
 }

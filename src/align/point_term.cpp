@@ -1,5 +1,6 @@
 #include "point_term.hpp"
 
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -7,15 +8,27 @@ namespace smeta::align::detail {
 
 namespace {
 
-/// |d|, and its slope by d: 0 where the points meet.
-double length(PointNorm norm, const Eigen::RowVector2d& d, Eigen::RowVector2d& slope) {
-    if (norm == PointNorm::L1) {
-        slope = d.array().sign();
-        return d.lpNorm<1>();
+/// The rounded length, and what to multiply the difference by for its slope.
+double rounded(double square, double rounding, double& slope) {
+    const double root = std::sqrt(square + rounding * rounding);
+    slope = root > 0 ? 1 / root : 0;
+    return root - rounding;
+}
+
+double length(PointNorm norm, double rounding, const Eigen::RowVector2d& d,
+              Eigen::RowVector2d& slope) {
+    double factor = 0;
+    if (norm == PointNorm::Euclidean) {
+        const double size = rounded(d.squaredNorm(), rounding, factor);
+        slope = factor * d;
+        return size;
     }
-    const double size = d.norm();
-    slope = size > 0 ? Eigen::RowVector2d(d / size) : Eigen::RowVector2d::Zero();
-    return size;
+    double sum = 0;
+    for (const int c : {0, 1}) {
+        sum += rounded(d[c] * d[c], rounding, factor);
+        slope[c] = factor * d[c];
+    }
+    return sum;
 }
 
 std::int64_t nearest(const spatial::PointIndex& index, const Points& points, Eigen::Index row) {
@@ -27,7 +40,7 @@ std::int64_t nearest(const spatial::PointIndex& index, const Points& points, Eig
 PointTerm::PointTerm(Points fixed, PointNorm norm)
     : fixed_(std::move(fixed)), norm_(norm), index_(core::MatrixD(fixed_)) {}
 
-double PointTerm::value(const Points& moved, Points& gradient) const {
+double PointTerm::value(const Points& moved, double rounding, Points& gradient) const {
     gradient.setZero(moved.rows(), 2);
     if (!moved.allFinite()) return std::numeric_limits<double>::infinity();
     Eigen::RowVector2d slope;
@@ -35,7 +48,7 @@ double PointTerm::value(const Points& moved, Points& gradient) const {
     const double share = 1.0 / static_cast<double>(moved.rows());
     for (Eigen::Index i = 0; i < moved.rows(); ++i) {
         const std::int64_t q = nearest(index_, moved, i);
-        there += length(norm_, moved.row(i) - fixed_.row(q), slope);
+        there += length(norm_, rounding, moved.row(i) - fixed_.row(q), slope);
         gradient.row(i) += share * slope;
     }
     double back = 0;
@@ -43,7 +56,7 @@ double PointTerm::value(const Points& moved, Points& gradient) const {
     const spatial::PointIndex moved_index{core::MatrixD(moved)};
     for (Eigen::Index j = 0; j < fixed_.rows(); ++j) {
         const std::int64_t p = nearest(moved_index, fixed_, j);
-        back += length(norm_, moved.row(p) - fixed_.row(j), slope);
+        back += length(norm_, rounding, moved.row(p) - fixed_.row(j), slope);
         gradient.row(p) += back_share * slope;
     }
     return share * there + back_share * back;

@@ -14,8 +14,9 @@ class PointTerm {
   public:
     PointTerm(Points fixed, PointNorm norm);
     /// Sets the gradient by `moved` (at least one), nearest points held fixed: exact but where the
-    /// nearest changes or two points meet. Infinite where a coordinate is not finite.
-    double value(const Points& moved, Points& gradient) const;
+    /// nearest changes. Infinite where a coordinate is not finite. With `rounding` r above 0 a
+    /// length d is sqrt(d^2 + r^2) - r, which has no kink where points meet.
+    double value(const Points& moved, double rounding, Points& gradient) const;
 
   private:
     Points fixed_;

@@ -136,7 +136,18 @@ class ShiftSearch {
     Points few_;  ///< places that content is compared at
 };
 
-std::vector<Eigen::Matrix2d> orientations(const FitOptions& options) {
+Eigen::Matrix2d orientation(double degrees, Mirror mirror) {
+    const double angle = degrees * std::numbers::pi / 180;
+    Eigen::Matrix2d linear;
+    linear << std::cos(angle), -std::sin(angle), std::sin(angle), std::cos(angle);
+    if (mirror == Mirror::Yes) linear.col(0) *= -1;
+    return linear;
+}
+
+std::vector<Eigen::Matrix2d> orientations(const Match& match, const FitOptions& options) {
+    if (options.deformation == Deformation::Shift)  // lengths of both frames are the same
+        return {match.sm().length / match.st().length *
+                orientation(options.rotation.value_or(0), options.mirror)};
     constexpr double kNearRotation = 15;  // degrees about a given one
     std::vector<Eigen::Matrix2d> trials;
     for (const Mirror mirror : {Mirror::No, Mirror::Yes}) {
@@ -146,10 +157,7 @@ std::vector<Eigen::Matrix2d> orientations(const FitOptions& options) {
             if (options.rotation &&
                 std::abs(std::remainder(degrees - *options.rotation, 360.0)) > kNearRotation)
                 continue;
-            const double angle = degrees * std::numbers::pi / 180;
-            Eigen::Matrix2d linear;
-            linear << std::cos(angle), -std::sin(angle), std::sin(angle), std::cos(angle);
-            if (mirror == Mirror::Yes) linear.col(0) *= -1;
+            const Eigen::Matrix2d linear = orientation(degrees, mirror);
             for (const double scale : kScales) trials.push_back(scale * linear);
         }
     }
@@ -171,7 +179,7 @@ double pose_difference(const Pose& a, const Pose& b) {
 }
 
 std::vector<ScoredPose> search_poses(const Match& match, const FitOptions& options) {
-    const std::vector<Eigen::Matrix2d> trials = orientations(options);
+    const std::vector<Eigen::Matrix2d> trials = orientations(match, options);
     std::vector<ScoredPose> found(trials.size());
 #pragma omp parallel num_threads(core::threads())
     {

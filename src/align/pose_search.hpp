@@ -25,7 +25,8 @@ double pose_difference(const Pose& a, const Pose& b);
 /// The best options.candidates poses that differ in orientation, best first: every angle in steps
 /// of 5 degrees, both orientations, scales around that of equal areas; all shifts by the
 /// correlation of the two tissues (FFT), of which the best are compared by content. With a mirror
-/// or rotation given only those near it. Same result for any number of threads.
+/// or rotation given only those near it; of a mere shift only that one. Same result for any number
+/// of threads.
 std::vector<ScoredPose> search_poses(const Match& match, const FitOptions& options);
 
 }  // namespace smeta::align::detail

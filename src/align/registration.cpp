@@ -76,7 +76,7 @@ double affine_value(const Match& match, const Points& at, const Pose& pose, doub
 
 }  // namespace
 
-ScoredPose refine_pose(Match match, const ScoredPose& start) {
+ScoredPose refine_pose(Match match, const ScoredPose& start, Deformation deformation) {
     Eigen::VectorXd x(kPoseValues);
     put(start.pose, x.data());
     const ShapePrior prior{start.pose.linear.inverse(), 0.5};
@@ -91,8 +91,10 @@ ScoredPose refine_pose(Match match, const ScoredPose& start) {
             [&](const Eigen::VectorXd& at, Eigen::VectorXd& g) {
                 g.setZero();
                 const Pose pose = pose_of(at.data());
-                return affine_value(match, tracked, pose, scale, gradient, g.data()) +
-                       prior.value(pose.linear, g.data());
+                const double value = affine_value(match, tracked, pose, scale, gradient, g.data()) +
+                                     prior.value(pose.linear, g.data());
+                if (deformation == Deformation::Shift) g.head(4).setZero();
+                return value;
             },
             x, {.iterations = 30, .first_step = 0.02});
     }

@@ -6,9 +6,10 @@
 
 namespace smeta::align::detail {
 
-/// Improves a pose: L-BFGS on the four entries of the linear part and the shift, rounds of which
-/// the outline's tolerance shrinks and the content is paired anew.
-ScoredPose refine_pose(Match match, const ScoredPose& start);
+/// Improves a pose: L-BFGS on the four entries of the linear part, unless the deformation is a mere
+/// shift, and the shift, rounds of which the outline's tolerance shrinks and the content is paired
+/// anew.
+ScoredPose refine_pose(Match match, const ScoredPose& start, Deformation deformation);
 
 struct FlowOptions {
     std::int64_t grid = 48;

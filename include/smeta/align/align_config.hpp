@@ -12,8 +12,8 @@ namespace smeta::align {
 /// transform, else identity.
 enum class AlignMethod { Auto, Identity, Given, Fit };
 
-/// What a fit may do to the SM section: an affine map, or bend it smoothly before one.
-enum class Deformation { Affine, Diffeomorphic };
+/// What a fit may do to the SM section: move it, an affine map, or bend it smoothly before one.
+enum class Deformation { Affine, Diffeomorphic, Shift };
 /// Whether SM is mirrored (x to -x, before it is turned).
 enum class Mirror { Search, No, Yes };
 /// Whose outline the imaging section is laid on: that of the spots, or of the tissue in their
@@ -87,7 +87,7 @@ template <>
 struct smeta::core::ConfigEnum<smeta::align::Deformation> {
     using E = smeta::align::Deformation;
     static constexpr std::pair<E, std::string_view> kNames[] = {
-        {E::Affine, "affine"}, {E::Diffeomorphic, "diffeomorphic"}};
+        {E::Affine, "affine"}, {E::Diffeomorphic, "diffeomorphic"}, {E::Shift, "shift"}};
 };
 template <>
 struct smeta::core::ConfigEnum<smeta::align::SpotsTo> {

@@ -33,7 +33,8 @@ struct FitOptions {
     Mirror mirror = Mirror::Search;
     /// Degrees, from x to y, after the mirror; searched when unset.
     std::optional<double> rotation;
-    /// Three or more, not on a line; they replace the search and are a term of the fit.
+    /// Three or more, not on a line; they replace the search and are a term of the fit. Of a mere
+    /// shift only a term.
     Landmarks landmarks;
     double landmark_error = 0.05;  ///< standard deviation of landmarks, lengths of the ST tissue
     double weight_outline = 1;     ///< of the outlines in objective and ranking

@@ -145,16 +145,16 @@ TEST(PointTerm, IsTheSumOfBothMeanDistances) {
     detail::Points gradient;
     // Of p: 5 and 1; of q: 5, 1 and sqrt(9 + 36).
     const double euclid =
-        detail::PointTerm(fixed, align::PointNorm::Euclidean).value(moved, gradient);
+        detail::PointTerm(fixed, align::PointNorm::Euclidean).value(moved, 0, gradient);
     EXPECT_NEAR(euclid, (5 + 1) / 2.0 + (5 + 1 + std::sqrt(45.0)) / 3, 1e-12);
     EXPECT_NEAR(gradient(0, 0), 0.6 / 2 + (0.6 + 3 / std::sqrt(45.0)) / 3, 1e-12);
     EXPECT_NEAR(gradient(1, 1), 1 / 2.0 + 1 / 3.0, 1e-12);
     EXPECT_NEAR(gradient(1, 0), 0, 1e-12);
-    EXPECT_NEAR(detail::PointTerm(fixed, align::PointNorm::L1).value(moved, gradient),
+    EXPECT_NEAR(detail::PointTerm(fixed, align::PointNorm::L1).value(moved, 0, gradient),
                 (7 + 1) / 2.0 + (7 + 1 + 9) / 3.0, 1e-12);
     moved(0, 0) = std::numeric_limits<double>::quiet_NaN();
-    EXPECT_TRUE(
-        std::isinf(detail::PointTerm(fixed, align::PointNorm::Euclidean).value(moved, gradient)));
+    EXPECT_TRUE(std::isinf(
+        detail::PointTerm(fixed, align::PointNorm::Euclidean).value(moved, 0, gradient)));
 }
 
 TEST(PointTerm, GradientIsThatOfDifferences) {
@@ -165,18 +165,20 @@ TEST(PointTerm, GradientIsThatOfDifferences) {
         fixed(k / 2, k % 2) = philox.normal(static_cast<std::uint64_t>(k));
     for (Eigen::Index k = 0; k < moved.size(); ++k)
         moved(k / 2, k % 2) = philox.normal(static_cast<std::uint64_t>(500 + k));
-    for (const align::PointNorm norm : {align::PointNorm::Euclidean, align::PointNorm::L1}) {
+    for (const auto& [norm, rounding] :
+         {std::pair{align::PointNorm::Euclidean, 0.0}, std::pair{align::PointNorm::L1, 0.0},
+          std::pair{align::PointNorm::Euclidean, 0.3}, std::pair{align::PointNorm::L1, 0.3}}) {
         const detail::PointTerm term(fixed, norm);
         detail::Points gradient;
         detail::Points unused;
-        term.value(moved, gradient);
+        term.value(moved, rounding, gradient);
         constexpr double kStep = 1e-7;
         for (Eigen::Index k = 0; k < moved.size(); ++k) {
             detail::Points shifted = moved;
             shifted(k / 2, k % 2) += kStep;
-            const double above = term.value(shifted, unused);
+            const double above = term.value(shifted, rounding, unused);
             shifted(k / 2, k % 2) -= 2 * kStep;
-            const double below = term.value(shifted, unused);
+            const double below = term.value(shifted, rounding, unused);
             EXPECT_NEAR(gradient(k / 2, k % 2), (above - below) / (2 * kStep), 1e-6) << k;
         }
     }

@@ -139,6 +139,7 @@ TEST(Fit, WeightsOfZeroLeaveTheirTermsOut) {
     align::SectionRaster st = test::raster_of(pair.st);
     align::FitOptions options;
     options.deformation = align::Deformation::Affine;
+    options.candidates = 2;
     const align::Fit both = align::fit_sections(sm, st, options);
     EXPECT_GT(both.agreement.rows(), 0);
     options.weight_features = 0;
@@ -146,11 +147,37 @@ TEST(Fit, WeightsOfZeroLeaveTheirTermsOut) {
     EXPECT_EQ(shape.agreement.rows(), 0);
     EXPECT_NE(shape.transform, both.transform);
     sm.channels.resize(0, 0);
-    align::FitOptions affine;
-    affine.deformation = align::Deformation::Affine;
-    EXPECT_EQ(align::fit_sections(sm, st, affine).transform, shape.transform);
+    align::FitOptions plain = options;
+    plain.weight_features = 1;
+    EXPECT_EQ(align::fit_sections(sm, st, plain).transform, shape.transform);
     options.weight_outline = 0;
     EXPECT_THROW(align::fit_sections(sm, st, options), core::ConfigError);
+}
+
+TEST(Fit, AShiftOnlyMoves) {
+    test::SimulatedPair pair = test::simulate_pair(3);
+    pair.sm = pair.st;
+    const Eigen::RowVector2d away(0.31 * pair.length, -0.17 * pair.length);
+    pair.sm.points.rowwise() += away;
+    align::FitOptions options;
+    options.deformation = align::Deformation::Shift;
+    const align::SectionRaster sm = test::raster_of(pair.sm);
+    const align::SectionRaster st = test::raster_of(pair.st);
+    const align::Fit fit = align::fit_sections(sm, st, options);
+    ASSERT_EQ(fit.candidates.size(), 1U);
+    EXPECT_FALSE(fit.transform.deforms());
+    for (int k = 0; k < 4; ++k)
+        EXPECT_NEAR(fit.transform.affine.a[k], k == 0 || k == 3 ? 1 : 0, 1e-12);
+    EXPECT_NEAR(fit.transform.affine.t[0], -away[0], 0.1 * pair.st.pitch);
+    EXPECT_NEAR(fit.transform.affine.t[1], -away[1], 0.1 * pair.st.pitch);
+    options.rotation = 90;
+    options.mirror = align::Mirror::Yes;
+    const align::AffineTransform turned = align::fit_sections(sm, st, options).transform.affine;
+    // x to -x, then x to y.
+    EXPECT_NEAR(turned.a[0], 0, 1e-12);
+    EXPECT_NEAR(turned.a[1], -1, 1e-12);
+    EXPECT_NEAR(turned.a[2], -1, 1e-12);
+    EXPECT_NEAR(turned.a[3], 0, 1e-12);
 }
 
 TEST(Fit, LandmarksReplaceTheSearch) {
