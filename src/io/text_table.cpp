@@ -27,6 +27,16 @@ bool is_plain(std::string_view text) {
     return plain;
 }
 
+/// Whether the quote at `at` is one of the text, as R's write.table writes it: behind a backslash.
+/// One before the end of a field closes it; of a doubled one the second would.
+bool is_escaped(std::string_view text, std::size_t at, char delimiter) {
+    if (at == 0 || text[at - 1] != '\\') return false;
+    const auto ends = [&](std::size_t place) {
+        return place >= text.size() || text[place] == delimiter || text[place] == '\n';
+    };
+    return !ends(at + 1) && (text[at + 1] != '"' || ends(at + 2));
+}
+
 }  // namespace
 
 struct LineReader::State {
@@ -154,8 +164,12 @@ void TextTable::split_plain(std::string_view line, std::vector<std::string_view>
 }
 
 void TextTable::split_quoted(std::string_view line, std::vector<std::string_view>& fields) {
-    const auto has_odd_quotes = [](std::string_view text) {
-        return std::count(text.begin(), text.end(), '"') % 2 == 1;
+    const auto has_odd_quotes = [this](std::string_view text) {
+        bool odd = false;
+        for (std::size_t at = text.find('"'); at != std::string_view::npos;
+             at = text.find('"', at + 1))
+            odd ^= !is_escaped(text, at, delimiter_);
+        return odd;
     };
     record_.assign(line);
     const std::int64_t first_line = lines_.line_number();
@@ -184,6 +198,8 @@ void TextTable::split_quoted(std::string_view line, std::vector<std::string_view
         for (; at < record_.size() && (quoted || record_[at] != delimiter_); ++at) {
             if (record_[at] != '"') {
                 unquoted_ += record_[at];
+            } else if (is_escaped(record_, at, delimiter_)) {
+                unquoted_.back() = '"';
             } else if (quoted && at + 1 < record_.size() && record_[at + 1] == '"') {
                 unquoted_ += record_[at++];
             } else {

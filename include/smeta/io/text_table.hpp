@@ -33,7 +33,7 @@ class LineReader {
 };
 
 /// Rows of a delimited text file. Fields in double quotes may contain the delimiter, line ends and
-/// doubled quotes; empty lines are skipped. Local.
+/// quotes, doubled or behind a backslash; empty lines are skipped. Local.
 class TextTable {
   public:
     /// `delimiter` 0: tab if the first line has one, else comma, else semicolon, else runs of

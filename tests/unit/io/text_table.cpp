@@ -90,6 +90,14 @@ TEST(TextTable, ReadsQuotedFields) {
     EXPECT_THROW(all_rows(path), core::FormatError);
 }
 
+TEST(TextTable, ReadsQuotesBehindABackslash) {
+    const test::TemporaryFolder folder;
+    const std::string path = folder / "a.csv";
+    // As R's write.table has them; a backslash at the end of a field is one; doubled quotes stay.
+    write_text(path, "\"4\\\"-x\",b\n\"5\\\"\",\"a\\\"b,\\\"c\"\n\"C:\\dir\\\",\"a\\\"\"b\"\n");
+    EXPECT_EQ(all_rows(path), (Rows{{"4\"-x", "b"}, {"5\"", "a\"b,\"c"}, {"C:\\dir\\", "a\\\"b"}}));
+}
+
 TEST(TextTable, ReadsGzipByContentAcrossBuffersAndRefusesDamage) {
     const test::TemporaryFolder folder;
     std::string text = "name\tvalue\n";
