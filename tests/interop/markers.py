@@ -161,7 +161,7 @@ def against_denoised(table, run, data):
     for kind in ("ST", "SM"):
         x = np.concatenate([np.asarray(part[:, part.var["type"] == kind].X, dtype=float) for part in parts])
         names = parts[0].var_names[parts[0].var["type"] == kind]
-        values.update(zip(names, np.log1p(x / x.sum(axis=1, keepdims=True) * 1e4).T))
+        values.update(zip(names, np.log1p(np.maximum(x / x.sum(axis=1, keepdims=True) * 1e4, 0)).T))
     assert (table["values"] == "denoised").all() and table["p_value"].isna().all() and table["adjusted_p"].isna().all()
     worst = 0.0
     for row in table.iloc[::5].itertuples():
