@@ -24,6 +24,18 @@ def check_apply(smeta, atlas, study, folder):
             check(abs(float(row[axis]) - float(row[f"st_{axis}"])) < 1e-2, f"a point is elsewhere: {row}")
     expect_error(smeta, ["--sample"], "align", "--atlas", atlas, "--apply", points, "--out", out)
     expect_error(smeta, ["--out"], "align", "--atlas", atlas, "--sample", "S2", "--apply", points)
+    image = [*"align --sample S2 --image-scale 0.1 --apply-image".split(), study / "S2/visium/spatial/tissue_lowres_image.png"]
+    text, _ = smeta.run(*image, "--atlas", atlas, "--out", folder / "mapped.png")
+    names, values = (line.split("\t") for line in text.splitlines())
+    check(names == ["x0", "y0", "image_scale", "width", "height"] and all(map(float, values)), text)
+    smeta.run(*image, "--atlas", atlas, "--out", folder / "again.png", np=2, threads=2)
+    mapped = (folder / "mapped.png").read_bytes()
+    check(mapped[:4] == b"\x89PNG" and mapped == (folder / "again.png").read_bytes(), "the mapped image")
+    check(int(values[3]) == int.from_bytes(mapped[16:20], "big"), "the image's width")
+    expect_error(smeta, ["--image-scale"], *image[:3], *image[5:], "--atlas", atlas, "--out", folder / "no.png")
+    expect_error(smeta, ["points.tsv"], *image[:-1], points, "--atlas", atlas, "--out", folder / "no.png")
+    expect_error(smeta, ["not both"], *image, "--apply", points, "--atlas", atlas, "--out", folder / "no.png")
+    check(not (folder / "no.png").exists(), "an image after an error")
 
 
 def check_plan(smeta, *arguments, rows, np=2):

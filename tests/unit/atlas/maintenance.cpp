@@ -209,7 +209,7 @@ TEST(Remove, keeps_the_files_of_runs) {
 TEST(Describe, counts_what_is_there) {
     const Example example;
     const AtlasInfo info = describe(example.atlas);
-    EXPECT_EQ(info.version, "1.1");
+    EXPECT_EQ(info.version, "1.2");
     ASSERT_EQ(info.samples.size(), 2U);
     EXPECT_EQ(info.samples[0].joint_rows, 20);
     EXPECT_EQ(info.samples[0].stages, (std::vector<std::string>{"raw", "joint"}));
