@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "smeta/align/affine.hpp"
+#include "smeta/atlas/names.hpp"
 #include "smeta/atlas/stage.hpp"
 #include "smeta/core/error.hpp"
 #include "smeta/core/log.hpp"
@@ -57,6 +58,10 @@ std::string membership(const atlas::ShardedAtlas& atlas, const std::string& samp
     const io::MuData raw = io::read_h5mu(path, io::Values::LeftOut);
     const std::string block = level_of(sample, raw, config.block);
     if (block.empty()) return {};
+    if (!atlas::is_valid_name(block))
+        throw core::ConfigError(fmt::format(
+            "sample '{}': its block '{}' (level '{}') is to be a name of [A-Za-z0-9_.-]", sample,
+            block, config.block));
     const auto z = io::parse_number(level_of(sample, raw, config.z));
     if (!z || !std::isfinite(*z))
         throw core::ConfigError(fmt::format(

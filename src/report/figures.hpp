@@ -28,6 +28,9 @@ std::optional<Figure> alignment_figure(const std::filesystem::path& stage_file,
                                        const std::string& sample);
 /// Sections coloured by cluster; empty when no sample is clustered.
 std::vector<Figure> cluster_figures(const ReportData& data);
+/// Serial sections in the frame of their block, from the side, coloured by cluster: a figure a
+/// block.
+std::vector<Figure> stack_figures(const ReportData& data);
 /// Sections coloured by modality contribution; empty with one modality.
 std::vector<Figure> contribution_figures(const ReportData& data);
 /// Measured over reconstructed features, one figure a sample that has them.

@@ -20,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 constexpr std::size_t kFeatureSamples = 3;  // samples whose reconstruction is shown
 constexpr std::string_view kContribution = "contribution_";
+constexpr std::string_view kStack = "stack";  // the stage of serial sections
 
 /// uns[a][b]... or nullptr.
 const io::UnsValue* find_uns(const io::UnsDict& uns, std::initializer_list<std::string_view> path) {
@@ -89,6 +90,14 @@ void add_averaged(SampleSummary& summary, const atlas::ShardedAtlas& atlas,
         modality.averaged_share =
             number_in(find_uns(table->uns, {"smeta", "reassign", "used_share"}));
     }
+}
+
+/// The block of a serial section; "" where the sample is none. `stage_file`: of smeta stack.
+std::string block_in(const std::filesystem::path& stage_file) {
+    const auto uns = io::read_h5ad(stage_file.string()).uns;
+    const auto* block = find_uns(uns, {"smeta", "stack", "block"});
+    const auto* text = block == nullptr ? nullptr : std::get_if<std::string>(&block->value);
+    return text == nullptr ? std::string() : *text;
 }
 
 SampleSummary summarise_sample(const atlas::ShardedAtlas& atlas, const atlas::Run& run,
@@ -244,6 +253,8 @@ SampleMap read_sample_map(const atlas::Run& run, const std::string& sample) {
         map.x.push_back(position->second(r, 0));
         map.y.push_back(position->second(r, 1));
     }
+    if (const auto places = result.obsm.find("spatial_3d"); places != result.obsm.end())
+        map.block_places = places->second;
     map.cluster = clusters_in(result.obs);
     for (const auto& [name, values] : result.obs.columns)
         if (name.starts_with(kContribution))
@@ -266,7 +277,10 @@ ReportData gather(const atlas::ShardedAtlas& atlas, const atlas::Run& run,
             {modality.name, static_cast<std::int64_t>(modality.names().size())});
     for (std::size_t s = 0; s < run.inputs().samples.size(); ++s) {
         data.samples.push_back(summarise_sample(atlas, run, features, s));
-        data.maps.push_back(read_sample_map(run, run.inputs().samples[s].name));
+        const std::string& name = run.inputs().samples[s].name;
+        data.maps.push_back(read_sample_map(run, name));
+        if (atlas.manifest().find(name, kStack) != nullptr)
+            data.maps.back().block = block_in(atlas.stage_file(name, kStack));
     }
     if (fs::exists(run.metrics_file()))
         data.metrics = parse_metrics(io::read_text_file(run.metrics_file().string()),

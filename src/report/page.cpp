@@ -222,6 +222,7 @@ std::vector<PlacedFigure> all_figures(const ReportData& data) {
     add_one(loss_figure(data), "training");
     add_all(alignment_figures(data), "alignment", 1);
     add_all(cluster_figures(data), "clusters", 1);
+    add_all(stack_figures(data), "clusters", kMapsPerFigure);
     add_one(composition_figure(data), "clusters");
     add_all(contribution_figures(data), "contribution", 1);
     add_one(mixing_figure(data), "mixing");

@@ -129,6 +129,10 @@ def body(smeta, folder):
     result = places_of(atlas / "runs/main/results" / f"{sections[0].name}.h5ad")
     check(result is None or len(result) == len(sections[0].cut), "a result without places")
 
+    for command in ("neighbors", "cluster", "report"):
+        smeta.run(command, "--atlas", atlas, "--run", "main")
+    check('id="stack_B"' in (atlas / "runs/main/report.html").read_text(), "no block in the report")
+
     twice = write_study(folder, sections, [0, 10, 10, 30, 40])
     smeta.run("ingest", "--study", twice, "--atlas", folder / "twice")
     smeta.run("qc", "--atlas", folder / "twice")

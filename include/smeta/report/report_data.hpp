@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "smeta/core/matrix.hpp"
 #include "smeta/io/image.hpp"
 
 namespace smeta::report {
@@ -46,6 +47,9 @@ struct SampleMap {
     std::map<std::string, std::vector<double>> contribution;  ///< by modality
     std::optional<Histology> histology;
     std::vector<FeatureMap> features;
+    /// Of a serial section: the block that it was cut from, and x, y, z of its spots there.
+    std::string block;
+    core::MatrixD block_places;
 
     std::int64_t spots() const { return static_cast<std::int64_t>(x.size()); }
 };
@@ -55,11 +59,12 @@ struct ModalitySummary {
     std::string name;
     std::optional<std::int64_t> read;  ///< rows in the raw file
     std::optional<std::int64_t> kept;  ///< rows after QC
-    /// Of those, rows that joint rows average; absent where joint rows are the modality's own.
-    std::optional<std::int64_t> averaged;
-    std::optional<double> averaged_share;  ///< of the sum of all values that QC kept
-    std::int64_t features = 0;             ///< measured features of the joint file
-    std::int64_t selected = 0;  ///< of the run's features, those that this sample measured
+    std::int64_t features = 0;         ///< measured features of the joint file
+    std::int64_t selected = 0;         ///< of the run's features, those that this sample measured
+    /// Of the rows kept, those that joint rows average; absent where joint rows are the
+    /// modality's own.
+    std::optional<std::int64_t> averaged = {};
+    std::optional<double> averaged_share = {};  ///< of the sum of all values that QC kept
 };
 
 struct SampleSummary {

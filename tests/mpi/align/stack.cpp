@@ -175,6 +175,9 @@ TEST(Stack, BlocksThatCannotBeAreSaidByAll) {
     obs.set("block", blocks);
     message = error_of("two");
     EXPECT_NE(message.find("one value for the whole sample"), std::string::npos) << message;
+    obs.set("block", std::vector<std::string>(obs.index.size(), "B/../C"));
+    message = error_of("name");
+    EXPECT_NE(message.find("'B/../C'"), std::string::npos) << message;
 }
 
 }  // namespace

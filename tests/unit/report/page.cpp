@@ -62,14 +62,14 @@ ReportData example(int samples, int largest_side = 40) {
     data.features = {{"sm", 300}, {"st", 2000}};
     for (int s = 0; s < samples; ++s) {
         data.maps.push_back(section(s, s % 3 != 2, largest_side));
-        data.samples.push_back(
-            {data.maps.back().name,
-             data.maps.back().cohort,
-             data.maps.back().spots(),
-             {{"sm", 4000, 3900, 310, 300}, {"st", std::nullopt, std::nullopt, 2100, 1990}},
-             {"joint/x.h5mu"},
-             {"00112233445566778899aabbccddeeff"},
-             ""});
+        data.samples.push_back({data.maps.back().name,
+                                data.maps.back().cohort,
+                                data.maps.back().spots(),
+                                {{"sm", 4000, 3900, 310, 300, 3800, 0.98},
+                                 {"st", std::nullopt, std::nullopt, 2100, 1990}},
+                                {"joint/x.h5mu"},
+                                {"00112233445566778899aabbccddeeff"},
+                                ""});
     }
     for (int e = 1; e <= 64; ++e) {
         const double fall = std::exp(-e / 12.0);
@@ -114,6 +114,8 @@ TEST(Report, WritesWellFormedFiles) {
     EXPECT_EQ(figures, 7);  // loss, clusters, composition, contribution, mixing, two of features
     EXPECT_EQ(python("import sys, json; r = json.load(open(sys.argv[1])); "
                      "assert r[\"samples\"][0][\"modalities\"][\"sm\"][\"rows_dropped\"] == 100; "
+                     "assert r[\"samples\"][0][\"modalities\"][\"sm\"][\"rows_averaged\"] == 3800; "
+                     "assert r[\"samples\"][0][\"modalities\"][\"st\"][\"features\"] == 2100; "
                      "assert r[\"batch_mixing\"][\"after\"][\"neighbor_mixing\"] is None; "
                      "assert r[\"batch_mixing\"][\"after\"][\"batch_asw\"] is None; "
                      "assert sum(r[\"clusters\"][\"sizes\"]) == r[\"spots\"]",
@@ -143,6 +145,29 @@ TEST(Report, ShowsTheFirst24SamplesAndFilesTheRest) {
     EXPECT_NE(html.find("id=\"spatial_clusters_1\""), std::string::npos);
     EXPECT_EQ(html.find("id=\"spatial_clusters_2\""), std::string::npos);
     EXPECT_NE(html.find("figures/spatial_clusters_2.svg"), std::string::npos);
+}
+
+TEST(Report, DrawsSerialSectionsOfABlock) {
+    ReportData data = example(4, 16);
+    for (std::size_t s = 0; s < 3; ++s) {  // the fourth is in no block
+        SampleMap& map = data.maps[s];
+        map.block = "B1";
+        map.block_places.resize(map.spots(), 3);
+        for (Eigen::Index r = 0; r < map.block_places.rows(); ++r)
+            map.block_places.row(r) << map.x[r], map.y[r], 30.0 - 10.0 * static_cast<double>(s);
+    }
+    const auto figures = stack_figures(data);
+    ASSERT_EQ(figures.size(), 1U);
+    const std::string svg = figures[0].svg.file();
+    for (std::size_t s = 0; s < 3; ++s)
+        EXPECT_NE(svg.find(data.maps[s].name + ", z = "), std::string::npos);
+    EXPECT_EQ(svg.find(data.maps[3].name + ", z = "), std::string::npos);
+    EXPECT_NE(report_html(data, all_figures(data)).find("id=\"stack_B1\""), std::string::npos);
+    data.maps[0].block = "B2";
+    data.maps[1].block = "B3";
+    EXPECT_TRUE(stack_figures(data).empty());  // one section is no stack
+    const test::TemporaryFolder folder;
+    write_report(data, folder.path());
 }
 
 TEST(Report, TakesARunWithoutAnything) {
