@@ -170,6 +170,18 @@ double landmark_misfit(const SpatialTransform& transform, const Landmarks& landm
     return std::sqrt(miss.rowwise().squaredNorm().mean()) / st.length;
 }
 
+/// Of poses that differ by less than kSameOrientation the first. `pose_of`: the pose of one.
+template <class T, class PoseOf>
+std::vector<T> distinct(const std::vector<T>& poses, const PoseOf& pose_of) {
+    std::vector<T> kept;
+    for (const T& one : poses)
+        if (std::none_of(kept.begin(), kept.end(), [&](const T& other) {
+                return detail::pose_difference(pose_of(one), pose_of(other)) < kSameOrientation;
+            }))
+            kept.push_back(one);
+    return kept;
+}
+
 /// Refined, best first; of poses that came to the same place the best.
 std::vector<detail::ScoredPose> refine(const detail::Match& match,
                                        std::vector<detail::ScoredPose> poses,
@@ -179,13 +191,7 @@ std::vector<detail::ScoredPose> refine(const detail::Match& match,
         poses[p] = detail::refine_pose(match, poses[p], deformation);
     std::stable_sort(poses.begin(), poses.end(),
                      [](const auto& a, const auto& b) { return a.score > b.score; });
-    std::vector<detail::ScoredPose> kept;
-    for (const auto& pose : poses)
-        if (std::none_of(kept.begin(), kept.end(), [&](const auto& other) {
-                return detail::pose_difference(pose.pose, other.pose) < kSameOrientation;
-            }))
-            kept.push_back(pose);
-    return kept;
+    return distinct(poses, [](const detail::ScoredPose& pose) { return pose.pose; });
 }
 
 /// A pose, and what bending makes of it where it is a rival for the first place.
@@ -209,15 +215,17 @@ std::vector<BentPose> bend(const detail::Match& match, const std::vector<detail:
         all[p].score = poses[p].score;
         if (p < rivals) {
             all[p].bent = detail::register_flow(match, poses[p].pose, {});
-            // One that turned on the way is another's to find, and to be ranked by.
-            if (detail::pose_difference(all[p].bent.pose, poses[p].pose) <= kOtherOrientation)
-                all[p].score = detail::pose_score(all[p].bent.match, match.weights);
+            all[p].score = detail::pose_score(all[p].bent.match, match.weights);
+            // What turned on the way is no longer the pose that it began at.
+            if (detail::pose_difference(all[p].bent.pose, poses[p].pose) > kOtherOrientation)
+                all[p].affine = detail::refine_pose(match, {all[p].bent.pose, all[p].bent.match, 0},
+                                                    deformation);
         }
-        if (poses[p].pose.linear.determinant() < 0) all[p].score -= kMirrorPrior;
+        if (all[p].affine.pose.linear.determinant() < 0) all[p].score -= kMirrorPrior;
     }
     std::stable_sort(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(rivals),
                      [](const auto& a, const auto& b) { return a.score > b.score; });
-    return all;
+    return distinct(all, [](const BentPose& pose) { return pose.affine.pose; });
 }
 
 /// Ranks, confidences and the flag.

@@ -127,6 +127,7 @@ def density_misfit(moved, fixed):
 AS_STALIGN = {
     "moved only": ("weight_features=0", "deformation=shift"),
     "affine": ("weight_features=0", "deformation=affine"),
+    "affine, searched about 0 degrees": ("weight_features=0", "deformation=affine", "mirror=no", "rotation=0"),
     "affine, alpha shapes": ("weight_features=0", "deformation=affine", "outline=alpha_shape"),
     "diffeomorphism": ("weight_features=0",),
 }
