@@ -25,7 +25,8 @@ constexpr double kTop = 52;
 constexpr double kRow = 18;    // of the legend
 constexpr double kFlat = 0.4;  // height over width of a section that is seen from the side
 constexpr Eigen::Index kMostSpots = 3000;  // of a section that are drawn
-constexpr double kStep = 0.45;  // of a section's flat height, from one to the next at least
+constexpr double kOutlineStep = 0.45;      // of a section's flat height, from one to the next
+constexpr double kSpotStep = 0.9;          // likewise: spots hide what is below them
 
 /// What all sections cover.
 struct Box {
@@ -56,9 +57,9 @@ struct SideView {
     double z0 = 0;
     double rise = 0;
 
-    SideView(double left_edge, std::size_t sections, double low, double high)
+    SideView(double left_edge, double step, std::size_t sections, double low, double high)
         : left(left_edge),
-          tall(kStep * flat * static_cast<double>(std::max<std::size_t>(1, sections) - 1)),
+          tall(step * flat * static_cast<double>(std::max<std::size_t>(1, sections) - 1)),
           z0(low),
           rise(high - low) {}
     /// `at`: shares of the box.
@@ -94,7 +95,7 @@ Figure block_figure(const std::string& block, std::vector<const SampleMap*> sect
     Box box;
     for (const SampleMap* map : sections)
         box.add(map->block_places.col(0), map->block_places.col(1));
-    const SideView side(kGap, sections.size(), height_of(sections.front()),
+    const SideView side(kGap, kSpotStep, sections.size(), height_of(sections.front()),
                         height_of(sections.back()));
     Svg svg("stack_" + block, 2 * kGap + 1.6 * kPanel, kTop + side.flat + side.tall + kGap,
             "Clusters in block " + block, "Serial sections of one block, coloured by cluster");
@@ -125,7 +126,8 @@ void write_stack_figure(const StackOutlines& stack, const std::filesystem::path&
         for (const Eigen::Index end : {0, 2})
             box.add(section.outline.col(end), section.outline.col(end + 1));
     const double right = 2 * kGap + kPanel;
-    const SideView side(right, sections.size(), sections.empty() ? 0 : sections.front().z,
+    const SideView side(right, kOutlineStep, sections.size(),
+                        sections.empty() ? 0 : sections.front().z,
                         sections.empty() ? 0 : sections.back().z);
     const double height = kTop + std::max(kPanel, side.flat + side.tall) + kGap +
                           kRow * static_cast<double>(sections.size());
