@@ -166,8 +166,7 @@ JointTable SectionJoint::finish(const SectionTotals& all) {
     return result;
 }
 
-std::vector<AveragedRows> SectionJoint::averaged_rows(const std::vector<RowUses>& uses,
-                                                      const io::MuData& qc) const {
+std::vector<AveragedRows> SectionJoint::averaged_rows(const std::vector<RowUses>& uses) const {
     std::vector<AveragedRows> result;
     for (const RowUses& use : uses) {
         const auto& modality =
@@ -176,18 +175,11 @@ std::vector<AveragedRows> SectionJoint::averaged_rows(const std::vector<RowUses>
         std::vector<std::int64_t> unused;
         for (std::size_t r = 0; r < use.joint_rows.size(); ++r)
             if (use.joint_rows[r] == 0) unused.push_back(static_cast<std::int64_t>(r));
-        const io::Frame& judged = qc.find(use.modality)->obs;
-        std::vector<double> all_totals;
-        if (judged.find("total") != nullptr)
-            all_totals = judged.as_number("total", "qc of " + sample_);
         std::vector<std::string> names;
-        std::vector<double> totals;
-        for (const std::int64_t row : modality.rows) {
-            names.push_back(modality.raw->obs.index[row]);
-            if (!all_totals.empty()) totals.push_back(all_totals[row]);
-        }
+        for (const std::int64_t row : modality.rows) names.push_back(modality.raw->obs.index[row]);
         result.push_back(detail::averaged_rows(use.modality, std::move(names), use.joint_rows,
-                                               frame_->in_reach(use.modality, unused), totals));
+                                               frame_->in_reach(use.modality, unused),
+                                               modality.totals));
         result.back().features = static_cast<std::int32_t>(modality.var.index.size());
     }
     return result;

@@ -22,7 +22,8 @@ struct KeptModality {
     std::vector<std::int64_t> rows;        ///< rows of the raw file
     std::vector<std::int32_t> new_column;  ///< of each raw feature, -1 where dropped
     io::Frame var;
-    core::MatrixD points;  ///< obsm spatial of the kept rows; no columns where absent
+    std::vector<double> totals;  ///< of the kept rows' values; empty where `qc` has none
+    core::MatrixD points;        ///< obsm spatial of the kept rows; no columns where absent
 
     /// Kept features of the given kept rows, in any order; -1 = an empty row.
     core::CountsCsr values(const std::vector<std::int64_t>& kept_rows) const;

@@ -58,6 +58,10 @@ KeptModality keep(const std::string& name, const io::AnnData& raw, const io::Ann
     kept.var = raw.var.select(features);
     if (kept.var.find("type") == nullptr)
         kept.var.set("type", std::vector<std::string>(features.size(), type_of(name)));
+    if (qc.obs.find("total") != nullptr) {
+        const std::vector<double> totals = qc.obs.as_number("total", "qc of " + name);
+        for (const std::int64_t row : kept.rows) kept.totals.push_back(totals[row]);
+    }
     if (const auto points = raw.obsm.find("spatial"); points != raw.obsm.end()) {
         kept.points.resize(static_cast<Eigen::Index>(kept.rows.size()), 2);
         for (std::size_t i = 0; i < kept.rows.size(); ++i)

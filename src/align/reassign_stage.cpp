@@ -21,13 +21,12 @@ namespace {
 /// A section with its raw file open.
 struct OpenSection {
     detail::SectionSource source;
-    io::MuData qc;
     std::optional<detail::SectionJoint> joint;
 
     OpenSection(const atlas::ShardedAtlas& atlas, const std::string& sample,
                 const ReassignConfig& config)
-        : source(detail::open_section(atlas.stage_file(sample, atlas::kRaw).string())),
-          qc(io::read_h5mu(atlas.stage_file(sample, atlas::kQc).string())) {
+        : source(detail::open_section(atlas.stage_file(sample, atlas::kRaw).string())) {
+        const io::MuData qc = io::read_h5mu(atlas.stage_file(sample, atlas::kQc).string());
         std::optional<SpatialTransform> transform;
         if (needs_alignment(source.tables))
             transform = read_alignment(atlas.stage_file(sample, atlas::kAlign)).transform;
@@ -83,7 +82,7 @@ std::vector<Task> plan(const atlas::ShardedAtlas& atlas, const ReassignConfig& c
 std::string add_averaged_rows(const Task& task, const OpenSection& section,
                               const std::vector<detail::RowUses>& uses,
                               const ReassignConfig& config, atlas::CommitBatch& batch) {
-    const auto rows = section.joint->averaged_rows(uses, section.qc);
+    const auto rows = section.joint->averaged_rows(uses);
     if (rows.empty()) return {};
     std::int64_t read = 0;
     std::string line;

@@ -79,10 +79,8 @@ class SectionJoint {
     const SectionTotals& totals() const { return totals_; }
     /// Of the share; those of all ranks add up.
     std::vector<RowUses>& uses() { return uses_; }
-    /// What averaging made of the kept rows of each averaged modality; `uses`: of all shares,
-    /// `qc`: the tables that the object was made of.
-    std::vector<AveragedRows> averaged_rows(const std::vector<RowUses>& uses,
-                                            const io::MuData& qc) const;
+    /// What averaging made of the kept rows of each averaged modality; `uses`: of all shares.
+    std::vector<AveragedRows> averaged_rows(const std::vector<RowUses>& uses) const;
     /// ConfigError when the section has no row left or no pixel in reach. Once.
     JointTable finish(const SectionTotals& all);
 
