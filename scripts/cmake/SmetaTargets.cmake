@@ -25,6 +25,17 @@ target_compile_options(smeta_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -
 target_compile_options(smeta_flags INTERFACE
     $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,13>>:-Wno-restrict;-Wno-maybe-uninitialized>)
 
+# With AVX-512, GCC 12 turns constants of four or eight 64-bit numbers, of which the first are equal and the last are 0, into
+# equal numbers (tests/unit/core/constants.cpp); copies by 16 bytes are compiled rightly. Kernels keep their width.
+include(CheckCXXCompilerFlag)
+set(SMETA_CONSTANT_FLAGS)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    check_cxx_compiler_flag("-mmove-max=128 -mstore-max=128" SMETA_HAVE_MOVE_MAX)
+    if(SMETA_HAVE_MOVE_MAX)
+        set(SMETA_CONSTANT_FLAGS $<$<CXX_COMPILER_ID:GNU>:-mmove-max=128> $<$<CXX_COMPILER_ID:GNU>:-mstore-max=128>)
+    endif()
+endif()
+
 function(smeta_module NAME)
     cmake_parse_arguments(ARG "" "FOLDER" "DEPENDS;PUBLIC;PRIVATE" ${ARGN})
     if(NOT ARG_FOLDER)
@@ -42,7 +53,7 @@ function(smeta_module NAME)
                                                     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
     # The same flags everywhere, also in programs that use the installed package: Eigen's types change layout and allocation
     # with the instruction set.
-    target_compile_options(smeta_${NAME} PUBLIC -march=${SMETA_MARCH})
+    target_compile_options(smeta_${NAME} PUBLIC -march=${SMETA_MARCH} ${SMETA_CONSTANT_FLAGS})
     target_compile_definitions(smeta_${NAME} PUBLIC EIGEN_DONT_PARALLELIZE)
     set(modules)
     foreach(module IN LISTS ARG_DEPENDS)
