@@ -4,16 +4,19 @@
 #   scripts/setup.sh             build tools, libraries and the virtual environment
 #   scripts/setup.sh --no-venv   without Python (enough to build and run smeta)
 #   scripts/setup.sh --slurm     also Slurm, which scripts/test_slurm.sh needs
+#   scripts/setup.sh --peers     also .venv-peers/, which the comparisons with other packages in benchmarks/peers need
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 want_venv=1
 want_slurm=0
+want_peers=0
 for argument in "$@"; do
     case "$argument" in
         --no-venv) want_venv=0 ;;
         --slurm) want_slurm=1 ;;
-        -h | --help) sed -n '2,6p' "$0" | sed 's/^# \?//'; exit 0 ;;
+        --peers) want_peers=1 ;;
+        -h | --help) sed -n '2,7p' "$0" | sed 's/^# \?//'; exit 0 ;;
         *) echo "setup.sh: unknown argument '$argument' (see --help)" >&2; exit 2 ;;
     esac
 done
@@ -27,7 +30,7 @@ packages=(
     libnanoflann-dev libigraph-dev libpng-dev libjpeg-dev libtiff-dev
     libgtest-dev libbenchmark-dev clang-format-14 strace
 )
-[ "$want_venv" = 1 ] && packages+=(python3 python3-venv)
+[ "$want_venv$want_peers" != 00 ] && packages+=(python3 python3-venv)
 [ "$want_slurm" = 1 ] && packages+=(slurm-wlm)
 
 missing=()
@@ -46,13 +49,17 @@ if [ "${#missing[@]}" -gt 0 ]; then
     apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
-if [ "$want_venv" = 1 ]; then
-    wanted=$(cksum < tests/interop/requirements.txt)
-    if [ ! -x .venv/bin/python ] || [ "$(cat .venv/requirements.cksum 2>/dev/null)" != "$wanted" ]; then
-        echo "setup.sh: creating .venv for the interop tests"
-        /usr/bin/python3 -m venv --clear .venv
-        .venv/bin/pip install --quiet --disable-pip-version-check -r tests/interop/requirements.txt
-        echo "$wanted" > .venv/requirements.cksum
+# virtual_environment FOLDER REQUIREMENTS
+virtual_environment() {
+    local wanted
+    wanted=$(cksum < "$2")
+    if [ ! -x "$1/bin/python" ] || [ "$(cat "$1/requirements.cksum" 2>/dev/null)" != "$wanted" ]; then
+        echo "setup.sh: creating $1 from $2"
+        /usr/bin/python3 -m venv --clear "$1"
+        "$1/bin/pip" install --quiet --disable-pip-version-check -r "$2"
+        echo "$wanted" > "$1/requirements.cksum"
     fi
-fi
+}
+[ "$want_venv" = 1 ] && virtual_environment .venv tests/interop/requirements.txt
+[ "$want_peers" = 1 ] && virtual_environment .venv-peers benchmarks/peers/requirements.txt
 echo "setup.sh: done"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""smeta score, smeta network and Moran's I and Geary's C beside scib and squidpy on the same latent, labels, clusters and graph: one
-JSON line a value with both numbers, their difference and what it may be; fails if one is larger. Needs a Python with scib 1.1.5 and
-squidpy 1.6.5 (benchmarks/peers/requirements.txt).
+"""smeta score, smeta network and Moran's I and Geary's C beside scib, scib-metrics and squidpy on the same latent, labels, clusters,
+neighbours and graph: one JSON line a value with both numbers, their difference and what it may be; fails if one is larger. Needs a
+Python with benchmarks/peers/requirements.txt.
     benchmarks/peers/scores.py JOINT.h5ad [--smeta build/drivers/smeta] [--graph build/tests/interop/interop_neighbors]
                                [--label label] [--sample-key sample] [--cohort-key patient]
 JOINT.h5ad: a joint file of several samples with labels (obs) and var `type` ST or SM, such as breast_paired."""
@@ -23,7 +23,7 @@ GRAPH = 1e-3   # on UMAP connectivities, whose scales the peer finds in single p
 
 
 def versions():
-    names = ("scib", "squidpy", "scanpy", "scikit-learn", "umap-learn", "numpy", "scipy", "anndata")
+    names = ("scib", "scib-metrics", "squidpy", "scanpy", "scikit-learn", "umap-learn", "numpy", "scipy", "anndata")
     return {name: importlib.metadata.version(name) for name in names}
 
 
@@ -32,7 +32,7 @@ def make_run(smeta, atlas, options):
     steps = [["ingest", "--joint", options.joint, "--set", f"ingest.sample_key={options.sample_key}",
               "--set", f"ingest.cohort_key={options.cohort_key}"], ["select", *settings],
              ["train", "--set", "train.epochs=8", *settings], ["embed"], ["cluster"],
-             ["score", "--label", options.label, "--no-markers", "--no-reconstruction"],
+             ["score", "--label", options.label, "--no-markers", "--no-reconstruction", "--kbet"],
              ["network", "--permutations", "1000", "--radii", "0"]]
     for step in steps:
         command = [str(word) for word in (smeta, step[0], "--atlas", atlas, *step[1:])]
@@ -64,6 +64,31 @@ def scib_scores(data, label):
         groups = part.obs[key].nunique()
         value = (groups - values) / (groups - 1) if name == "clisi_knn" else (values - 1) / (groups - 1)
         yield name, value, EXACT
+
+
+def scib_metrics_scores(data, label):
+    """scib-metrics' values (single precision) on the same; exact neighbours, the spot itself not among them."""
+    import scib_metrics
+    from scib_metrics.nearest_neighbors import NeighborsResults
+    from scib_metrics.utils import principal_component_regression
+    from sklearn.neighbors import NearestNeighbors
+
+    def nearest(part, count):
+        distances, rows = NearestNeighbors(n_neighbors=count).fit(part.obsm["X_emb"]).kneighbors()
+        return NeighborsResults(indices=rows, distances=distances)
+
+    known = data[~data.obs[label].astype(str).isin(NO_LABEL)]
+    latent, labels = known.obsm["X_emb"], known.obs[label].astype(str).to_numpy()
+    batch, every_batch = known.obs["sample"].astype(str).to_numpy(), data.obs["sample"].astype(str).to_numpy()
+    clusters = data.obs["cluster"].astype(str).to_numpy()
+    yield "label_asw", scib_metrics.silhouette_label(latent, labels), SINGLE
+    yield "isolated_label_asw_scib", scib_metrics.isolated_labels(latent, labels, batch), SINGLE
+    yield "batch_asw_label", scib_metrics.silhouette_batch(latent, labels, batch), SINGLE
+    yield "batch_asw", scib_metrics.silhouette_batch(data.obsm["X_emb"], clusters, every_batch), SINGLE
+    yield "batch_variance", principal_component_regression(data.obsm["X_emb"], every_batch, categorical=True), SINGLE
+    yield "clisi_knn", scib_metrics.clisi_knn(nearest(known, 90), labels), SINGLE
+    yield "ilisi_knn", scib_metrics.ilisi_knn(nearest(data, 90), every_batch), SINGLE
+    yield "kbet", scib_metrics.kbet(nearest(data, 50), every_batch)[0], SINGLE
 
 
 def knn_lisi(data, key):
@@ -167,8 +192,9 @@ def main():
         for key in ("sample", "cluster"):
             data.obs[key] = data.obs[key].astype(str).astype("category")
         own = json.loads((run / "scores.json").read_text())["embeddings"][0]["scores"]
-        for name, theirs, most in scib_scores(data, options.label):
-            report(name, own[name]["all"]["value"], theirs, most)
+        for peer, scores in (("scib", scib_scores), ("scib-metrics", scib_metrics_scores)):
+            for name, theirs, most in scores(data, options.label):
+                report(f"{name} ({peer})", own[name]["all"]["value"], theirs, most)
         table = pd.read_csv(run / "tables/network_enrichment.tsv", sep="\t")
         for name, ours, theirs, most in compare_network(parts, table):
             report(name, ours, theirs, most)
