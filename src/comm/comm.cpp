@@ -1,7 +1,9 @@
 #include "smeta/comm/comm.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <limits>
 #include <numeric>
@@ -74,7 +76,26 @@ void checked(int code, std::source_location where) {
                                      std::string_view(text.data(), length)));
 }
 
+namespace {
+
+// A process that no launcher started is alone. OpenMPI would start a daemon for it and look for
+// networks, which takes longer than many a command; what the user has set stays.
+void spare_what_one_process_does_not_need() {
+    constexpr std::array launchers{"PMIX_NAMESPACE", "PMI_RANK", "PMI_FD", "OMPI_COMM_WORLD_SIZE",
+                                   "SLURM_STEP_ID"};
+    if (std::any_of(launchers.begin(), launchers.end(),
+                    [](const char* name) { return std::getenv(name) != nullptr; }))
+        return;
+    constexpr int kKeep = 0;
+    setenv("OMPI_MCA_ess_singleton_isolated", "1", kKeep);
+    setenv("OMPI_MCA_pml", "ob1", kKeep);
+    setenv("OMPI_MCA_btl", "self", kKeep);
+}
+
+}  // namespace
+
 Environment::Environment(int& argc, char**& argv) {
+    spare_what_one_process_does_not_need();
     int provided = 0;
     checked(MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided));
     core::check(provided >= MPI_THREAD_FUNNELED, "MPI grants MPI_THREAD_FUNNELED");
