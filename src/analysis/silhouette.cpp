@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::int64_t kLanes = 8;    // points side by side in a vector register
 constexpr std::int64_t kQueries = 4;  // that use one load of them
+constexpr std::int64_t kTile = 32;    // queries that use one chunk of points
+constexpr std::int64_t kChunk = 256;  // points that stay in the first cache, of ten dimensions
 using Lanes = Eigen::Array<double, kLanes, 1>;
 
 /// The points sorted by label, dimension by dimension, so that distances to neighbours in memory
@@ -42,16 +44,14 @@ struct SortedPoints {
     std::int64_t size(std::int64_t group) const { return first[group + 1] - first[group]; }
 };
 
-using Sums = std::array<double, kQueries>;
+using Quad = std::array<Lanes, kQueries>;
 
-/// Sum of the distances of each query to the points [begin, end) of the sorted order.
-/// `queries`: width x kQueries.
-Sums distance_sums(const SortedPoints& points, const double* queries, std::int64_t begin,
-                   std::int64_t end) {
-    std::array<Lanes, kQueries> total;
-    total.fill(Lanes::Zero());
-    std::int64_t j = begin;
-    for (; j + kLanes <= end; j += kLanes) {
+/// Adds the distances of each query to the points [begin, end) of the sorted order, whose number is
+/// a multiple of kLanes, lane by lane. `queries`: width x kQueries.
+void add_distances(const SortedPoints& points, const double* queries, std::int64_t begin,
+                   std::int64_t end, Quad& total) {
+    Quad own = total;
+    for (std::int64_t j = begin; j < end; j += kLanes) {
         Lanes s0 = Lanes::Zero();
         Lanes s1 = Lanes::Zero();
         Lanes s2 = Lanes::Zero();
@@ -65,24 +65,51 @@ Sums distance_sums(const SortedPoints& points, const double* queries, std::int64
             s2 += (x - q[2]).square();
             s3 += (x - q[3]).square();
         }
-        total[0] += s0.sqrt();
-        total[1] += s1.sqrt();
-        total[2] += s2.sqrt();
-        total[3] += s3.sqrt();
+        own[0] += s0.sqrt();
+        own[1] += s1.sqrt();
+        own[2] += s2.sqrt();
+        own[3] += s3.sqrt();
     }
-    Sums sums{};
-    for (std::int64_t k = 0; k < kQueries; ++k)
-        for (std::int64_t l = 0; l < kLanes; ++l) sums[k] += total[k][l];
-    for (; j < end; ++j)
-        for (std::int64_t k = 0; k < kQueries; ++k) {
-            double squared = 0;
-            for (std::int64_t d = 0; d < points.width; ++d) {
-                const double x = points.values[d * points.rows + j] - queries[d * kQueries + k];
-                squared += x * x;
-            }
-            sums[k] += std::sqrt(squared);
+    total = own;
+}
+
+/// The lanes' sum and, one by one, the distances to the points [begin, end).
+double sum_of(const Lanes& total, const SortedPoints& points, const double* queries, std::int64_t k,
+              std::int64_t begin, std::int64_t end) {
+    double sum = 0;
+    for (std::int64_t l = 0; l < kLanes; ++l) sum += total[l];
+    for (std::int64_t j = begin; j < end; ++j) {
+        double squared = 0;
+        for (std::int64_t d = 0; d < points.width; ++d) {
+            const double x = points.values[d * points.rows + j] - queries[d * kQueries + k];
+            squared += x * x;
         }
-    return sums;
+        sum += std::sqrt(squared);
+    }
+    return sum;
+}
+
+/// Sums of the distances of kTile queries to each group, queries x groups. A chunk of points is
+/// met by all of them while it is in the nearest cache. `queries`: quads x width x kQueries.
+void tile_sums(const SortedPoints& points, const std::vector<double>& queries,
+               std::vector<double>& sums) {
+    for (std::int64_t g = 0; g < points.groups(); ++g) {
+        const std::int64_t first = points.first[g];
+        const std::int64_t rest = first + points.size(g) / kLanes * kLanes;
+        std::array<Quad, kTile / kQueries> total;
+        for (auto& quad : total) quad.fill(Lanes::Zero());
+        const auto of_quad = [&](std::int64_t quad) {
+            return queries.data() + quad * points.width * kQueries;
+        };
+        for (std::int64_t begin = first; begin < rest; begin += kChunk)
+            for (std::int64_t quad = 0; quad < std::ssize(total); ++quad)
+                add_distances(points, of_quad(quad), begin, std::min(begin + kChunk, rest),
+                              total[quad]);
+        for (std::int64_t i = 0; i < kTile; ++i)
+            sums[i * points.groups() + g] =
+                sum_of(total[i / kQueries][i % kQueries], points, of_quad(i / kQueries),
+                       i % kQueries, rest, points.first[g + 1]);
+    }
 }
 
 /// Calls done(query, sums) for every query, `sums` being those of its distances to each group.
@@ -92,25 +119,23 @@ void for_each_query(const core::MatrixD& points, std::span<const std::int32_t> l
     core::check(static_cast<Eigen::Index>(labels.size()) == points.rows(), "one label a point");
     if (!points.allFinite())
         throw core::NumericError("silhouette: a coordinate is not a finite number");
-    const std::int64_t tiles = (queries.size() + kQueries - 1) / kQueries;
+    const std::int64_t tiles = (queries.size() + kTile - 1) / kTile;
 #pragma omp parallel num_threads(core::threads())
     {
-        std::vector<double> tile(sorted.width * kQueries);
-        std::vector<Sums> sums(sorted.groups());
-        std::vector<double> own(sorted.groups());
-#pragma omp for schedule(dynamic, 16)
+        std::vector<double> tile(sorted.width * kTile);
+        std::vector<double> sums(kTile * sorted.groups());
+#pragma omp for schedule(dynamic, 2)
         for (std::int64_t t = 0; t < tiles; ++t) {
-            const std::int64_t first = queries.first + t * kQueries;
+            const std::int64_t first = queries.first + t * kTile;
             // The last tile repeats its last query: every query takes the same path.
-            for (std::int64_t k = 0; k < kQueries; ++k)
+            for (std::int64_t i = 0; i < kTile; ++i)
                 for (std::int64_t d = 0; d < sorted.width; ++d)
-                    tile[d * kQueries + k] = points(std::min(first + k, queries.last - 1), d);
-            for (std::int64_t g = 0; g < sorted.groups(); ++g)
-                sums[g] = distance_sums(sorted, tile.data(), sorted.first[g], sorted.first[g + 1]);
-            for (std::int64_t k = 0; k < kQueries && first + k < queries.last; ++k) {
-                for (std::int64_t g = 0; g < sorted.groups(); ++g) own[g] = sums[g][k];
-                done(first + k, std::span<const double>(own));
-            }
+                    tile[(i / kQueries * sorted.width + d) * kQueries + i % kQueries] =
+                        points(std::min(first + i, queries.last - 1), d);
+            tile_sums(sorted, tile, sums);
+            for (std::int64_t i = 0; i < kTile && first + i < queries.last; ++i)
+                done(first + i,
+                     std::span<const double>(sums).subspan(i * sorted.groups(), sorted.groups()));
         }
     }
 }
