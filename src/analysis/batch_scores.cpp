@@ -126,21 +126,31 @@ std::vector<double> kbet_accepted_by_label(const comm::Comm& comm, const core::M
     return result;
 }
 
-double neighbor_mixing(const NearestNeighbors& nearest, std::span<const std::int32_t> batches) {
+double OtherBatchNeighbors::mixing(std::span<const std::int64_t> points) const {
+    double others = 0;
+    double even = 0;
+    for (const auto i : points) {
+        others += found[i];
+        even += expected[i];
+    }
+    return even > 0 ? others / even : kNaN;
+}
+
+OtherBatchNeighbors other_batch_neighbors(const NearestNeighbors& nearest,
+                                          std::span<const std::int32_t> batches) {
     const std::int64_t k = nearest.neighbors;
     std::vector<std::int64_t> sizes(groups_of(batches), 0);
     for (const auto b : batches) ++sizes[b];
-    double found = 0;
-    double expected = 0;
+    OtherBatchNeighbors result;
     for (std::int64_t r = 0; r < nearest.rows; ++r) {
         std::int64_t others = 0;
         for (std::int64_t j = 0; j < k; ++j)
             others += batches[nearest.indices[r * k + j]] != batches[r];
-        found += static_cast<double>(others);
-        expected += static_cast<double>(k * (nearest.rows - sizes[batches[r]])) /
-                    static_cast<double>(nearest.rows - 1);
+        result.found.push_back(static_cast<double>(others));
+        result.expected.push_back(static_cast<double>(k * (nearest.rows - sizes[batches[r]])) /
+                                  static_cast<double>(nearest.rows - 1));
     }
-    return expected > 0 ? found / expected : kNaN;
+    return result;
 }
 
 double median(std::vector<double> values) {
@@ -161,8 +171,11 @@ BatchMixing batch_mixing(const core::MatrixD& points, std::span<const std::int32
     result.ilisi = (median(lisi(nearest_neighbors(points, all, kLisiNeighbors), batches)) - 1) /
                    static_cast<double>(distinct.size() - 1);
     result.batch_asw = batch_silhouette(points, batches, labels);
+    std::vector<std::int64_t> every(points.rows());
+    std::iota(every.begin(), every.end(), std::int64_t{0});
     result.neighbor_mixing =
-        neighbor_mixing(nearest_neighbors(points, all, kMixingNeighbors), batches);
+        other_batch_neighbors(nearest_neighbors(points, all, kMixingNeighbors), batches)
+            .mixing(every);
     return result;
 }
 

@@ -38,29 +38,24 @@ class Components {
 
 }  // namespace
 
-double graph_connectivity(const core::CsrView& graph, std::span<const std::int32_t> labels) {
+std::vector<double> in_largest_part(const core::CsrView& graph,
+                                    std::span<const std::int32_t> labels) {
     core::check(static_cast<std::int64_t>(labels.size()) == graph.rows, "one label a node");
     Components components(graph.rows);
     for (std::int64_t r = 0; r < graph.rows; ++r)
         for (const auto c : graph.row_indices(r))
             if (labels[c] == labels[r]) components.join(r, c);
-    const auto groups = groups_of(labels);
-    std::vector<std::int64_t> size(groups, 0);
-    std::vector<std::int64_t> largest(groups, 0);
-    std::vector<std::int64_t> nodes(graph.rows, 0);
+    std::vector<std::int64_t> nodes(graph.rows, 0);  // of the part whose root it is
+    for (std::int64_t r = 0; r < graph.rows; ++r) ++nodes[components.root(r)];
+    std::vector<std::int64_t> largest(groups_of(labels), -1);  // its root
     for (std::int64_t r = 0; r < graph.rows; ++r) {
-        ++size[labels[r]];
-        auto& count = nodes[components.root(r)];
-        largest[labels[r]] = std::max(largest[labels[r]], ++count);
+        auto& root = largest[labels[r]];
+        if (root < 0 || nodes[r] > nodes[root]) root = r;
     }
-    double sum = 0;
-    std::int64_t counted = 0;
-    for (std::int32_t g = 0; g < groups; ++g) {
-        if (size[g] == 0) continue;
-        sum += static_cast<double>(largest[g]) / static_cast<double>(size[g]);
-        ++counted;
-    }
-    return counted > 0 ? sum / static_cast<double>(counted) : kNaN;
+    std::vector<double> result(graph.rows);
+    for (std::int64_t r = 0; r < graph.rows; ++r)
+        result[r] = components.root(r) == largest[labels[r]] ? 1 : 0;
+    return result;
 }
 
 double batch_variance(const core::MatrixD& scores, std::span<const std::int32_t> batches) {

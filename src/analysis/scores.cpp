@@ -204,8 +204,10 @@ class EmbeddingScorer {
         const auto by_distance = near.lisi(labels.codes);
         biology("clisi", purity(by_graph));
         biology("clisi_knn", purity(by_distance));
-        collected_.add("graph_connectivity", ScoreGroup::Biology,
-                       {scope, count, graph_connectivity(graph.view(), labels.codes)});
+        const auto connected = in_largest_part(graph.view(), labels.codes);
+        biology("graph_connectivity", [&](std::span<const std::int64_t> spots) {
+            return mean_of_groups(connected, labels, all_groups(labels), spots);
+        });
     }
 
     void add_partition(const std::string& scope, const Rows& labelled) {
@@ -245,9 +247,9 @@ class EmbeddingScorer {
         const auto by_distance = near.lisi(batches.codes);
         batch("ilisi", mixing(by_graph));
         batch("ilisi_knn", mixing(by_distance));
-        collected_.add(
-            "neighbor_mixing", ScoreGroup::Batch,
-            {kScopeAll, count, neighbor_mixing(near.first(kMixingNeighbors), batches.codes)});
+        const auto others = other_batch_neighbors(near.first(kMixingNeighbors), batches.codes);
+        batch("neighbor_mixing",
+              [&](std::span<const std::int64_t> spots) { return others.mixing(spots); });
         if (options_.kbet == Kbet::Compute)
             batch("kbet", mean_statistic(kbet_accepted(near.first(kKbetNeighbors), batches.codes)));
         if (options_.kbet == Kbet::Compute && spots_.labels)

@@ -41,9 +41,19 @@ std::vector<double> kbet_accepted_by_label(const comm::Comm& comm, const core::M
                                            std::span<const std::int32_t> batches,
                                            std::span<const std::int32_t> labels);
 
-/// Mean share of neighbours from other batches over its expectation when all are mixed evenly: 0
-/// (apart) ... 1 (mixed). NaN with one batch. Local.
-double neighbor_mixing(const NearestNeighbors& nearest, std::span<const std::int32_t> batches);
+/// Of each point: how many of its neighbours are of another batch, and how many would be if all
+/// were mixed evenly.
+struct OtherBatchNeighbors {
+    std::vector<double> found;
+    std::vector<double> expected;
+
+    /// Those found by those expected, over `points`: 0 (apart) ... 1 (mixed). NaN with one batch.
+    double mixing(std::span<const std::int64_t> points) const;
+};
+
+/// n neighbourhoods and the batches of n points. Local.
+OtherBatchNeighbors other_batch_neighbors(const NearestNeighbors& nearest,
+                                          std::span<const std::int32_t> batches);
 
 double median(std::vector<double> values);
 
@@ -51,7 +61,7 @@ double median(std::vector<double> values);
 struct BatchMixing {
     double ilisi = 0;            ///< (median LISI of the batches - 1) / (batches - 1), 0 ... 1
     double batch_asw = 0;        ///< batch_silhouette, 0 ... 1
-    double neighbor_mixing = 0;  ///< neighbor_mixing over the 15 nearest, 0 ... 1
+    double neighbor_mixing = 0;  ///< OtherBatchNeighbors::mixing of the 15 nearest, 0 ... 1
 };
 
 /// The three scores of an embedding (n x d); all NaN with one batch. Local.

@@ -2,15 +2,18 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "smeta/core/matrix.hpp"
 
 namespace smeta::analysis {
 
-/// Mean over the labels of the share of a label's nodes that lie in its largest connected part when
-/// only edges within the label count (scib's graph_connectivity): 1 = every label hangs together.
-/// `graph`: symmetric, n x n; labels from 0. NaN without nodes. Local.
-double graph_connectivity(const core::CsrView& graph, std::span<const std::int32_t> labels);
+/// 1 for each node that lies in the largest connected part of its label when only edges within the
+/// label count (of equal parts: the one with the first node), else 0. The mean over labels of their
+/// means is scib's graph_connectivity: 1 = every label hangs together. `graph`: symmetric, n x n;
+/// labels from 0. Local.
+std::vector<double> in_largest_part(const core::CsrView& graph,
+                                    std::span<const std::int32_t> labels);
 
 /// Share of the variance of `scores` (n x components, centred or not) that lies between batches:
 /// the mean of R^2 of each column on the batch, weighted by the column's variance (scib's

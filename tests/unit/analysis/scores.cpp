@@ -64,10 +64,13 @@ core::CountsCsr chain(const std::vector<std::pair<int, int>>& edges, int nodes) 
 
 TEST(GraphScores, ConnectivityCountsTheLargestPartOfEachLabel) {
     const auto graph = chain({{0, 1}, {1, 2}, {2, 3}, {3, 4}, {4, 5}}, 6);
-    EXPECT_EQ(graph_connectivity(graph.view(), Codes{0, 0, 0, 1, 1, 1}), 1);
+    using Values = std::vector<double>;
+    EXPECT_EQ(in_largest_part(graph.view(), Codes{0, 0, 0, 1, 1, 1}), Values(6, 1.0));
     // Label 1 is cut in two by label 0: 2 of 3 hang together; label 0 is cut, too: 2 of 3.
-    EXPECT_NEAR(graph_connectivity(graph.view(), Codes{0, 0, 1, 0, 1, 1}), 2.0 / 3, 1e-15);
-    EXPECT_TRUE(std::isnan(graph_connectivity({}, Codes{})));
+    EXPECT_EQ(in_largest_part(graph.view(), Codes{0, 0, 1, 0, 1, 1}), (Values{1, 1, 0, 0, 1, 1}));
+    // The larger part comes last; of equal parts the first counts.
+    EXPECT_EQ(in_largest_part(graph.view(), Codes{0, 1, 0, 0, 1, 2}), (Values{0, 1, 1, 1, 0, 1}));
+    EXPECT_TRUE(in_largest_part({}, Codes{}).empty());
 }
 
 TEST(GraphScores, VarianceBetweenBatches) {
