@@ -4,7 +4,8 @@
 include(GNUInstallDirs)
 find_program(SMETA_CCACHE ccache)
 if(SMETA_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-    set(CMAKE_CXX_COMPILER_LAUNCHER ${SMETA_CCACHE})
+    # Without this ccache does not keep what is compiled with a precompiled header.
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${SMETA_CCACHE})
 endif()
 
 if(SMETA_SANITIZE STREQUAL "address")
