@@ -79,7 +79,8 @@ void checked(int code, std::source_location where) {
 namespace {
 
 // A process that no launcher started is alone. OpenMPI would start a daemon for it and look for
-// networks, which takes longer than many a command; what the user has set stays.
+// networks, which takes longer than many a command, and give it a folder that all such processes
+// share and remove for each other; what the user has set stays.
 void spare_what_one_process_does_not_need() {
     constexpr std::array launchers{"PMIX_NAMESPACE", "PMI_RANK", "PMI_FD", "OMPI_COMM_WORLD_SIZE",
                                    "SLURM_STEP_ID"};
@@ -88,6 +89,7 @@ void spare_what_one_process_does_not_need() {
         return;
     constexpr int kKeep = 0;
     setenv("OMPI_MCA_ess_singleton_isolated", "1", kKeep);
+    setenv("OMPI_MCA_orte_create_session_dirs", "0", kKeep);
     setenv("OMPI_MCA_pml", "ob1", kKeep);
     setenv("OMPI_MCA_btl", "self", kKeep);
 }
