@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "smeta/atlas/atlas.hpp"
+#include "smeta/atlas/maintenance.hpp"
 #include "smeta/io/h5.hpp"
 
 #include "support/atlas_data.hpp"
@@ -111,6 +112,24 @@ TEST(AnyRanks, any_writers_and_any_readers_have_the_same_bits) {
         for (int readers = 1; readers <= world.size(); ++readers)
             expect_read_back(world, together, random, rows, readers);
     }
+}
+
+TEST(AnyRanks, sections_of_several_files_may_leave_observations_to_the_modalities) {
+    const comm::Comm world = comm::Comm::world();
+    const test::TemporaryFolder folder(world);
+    constexpr std::int64_t kRows = 10;
+    world.root_or_throw([&] {
+        ShardedAtlas atlas = ShardedAtlas::create(folder / "atlas");
+        CommitBatch batch(atlas, 4);
+        io::MuData data = joint_data("S", kRows);
+        data.obs = {};
+        batch.add_joint("S", kKey, data, "c");
+        batch.commit(atlas);
+    });
+    const ShardedAtlas atlas = ShardedAtlas::open(world, folder / "atlas");
+    std::mt19937 random(5);
+    expect_read_back(world, atlas, random, kRows, world.size());
+    EXPECT_TRUE(verify(world, folder / "atlas", RepairMode::ReportOnly).sound());
 }
 
 }  // namespace
