@@ -25,9 +25,9 @@ constexpr double kAmbiguous = 0.2;         // nats a place behind the best
 constexpr double kConfidenceScale = 0.08;  // likewise
 constexpr std::size_t kMostRivals = 4;     // that are bent before they are ranked
 constexpr double kRivalMargin = 0.6;       // nats a place
-// Prior odds of 2 to 1 for a section that is not mirrored, in units of the score: decides where two
-// orientations fit equally well.
-constexpr double kMirrorPrior = kConfidenceScale * std::numbers::ln2;
+// Prior odds of 4 to 1 for a section that is not mirrored, in units of the score: decides where two
+// orientations fit about equally well.
+constexpr double kMirrorPrior = 2 * kConfidenceScale * std::numbers::ln2;
 
 /// From normalised frames to those of the points.
 AffineTransform in_units(const detail::Pose& pose, const SectionRaster& sm,
