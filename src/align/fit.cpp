@@ -201,6 +201,10 @@ struct BentPose {
     double score = 0;
 };
 
+double mirror_cost(const detail::Pose& pose) {
+    return pose.linear.determinant() < 0 ? kMirrorPrior : 0;
+}
+
 /// Bends the poses near the best and ranks anew: of sections that are bent the right one gains
 /// most. Where they are not, bending would only make up for what is wrong with the others.
 std::vector<BentPose> bend(const detail::Match& match, const std::vector<detail::ScoredPose>& poses,
@@ -223,7 +227,7 @@ std::vector<BentPose> bend(const detail::Match& match, const std::vector<detail:
                 all[p].affine = detail::refine_pose(match, {all[p].bent.pose, all[p].bent.match, 0},
                                                     deformation);
         }
-        if (all[p].affine.pose.linear.determinant() < 0) all[p].score -= kMirrorPrior;
+        all[p].score -= mirror_cost(all[p].affine.pose);
     }
     std::stable_sort(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(rivals),
                      [](const auto& a, const auto& b) { return a.score > b.score; });
@@ -234,16 +238,19 @@ std::vector<BentPose> bend(const detail::Match& match, const std::vector<detail:
 void rank(Fit& fit, const std::vector<BentPose>& poses, const SectionRaster& sm,
           const SectionRaster& st) {
     double sum = 0;
+    const detail::Pose& first = poses.front().affine.pose;
     for (const BentPose& pose : poses) {
         const double behind = std::max(0.0, poses.front().score - pose.score);
         fit.candidates.push_back({in_units(pose.affine.pose, sm, st), pose.score,
                                   pose.affine.match.overlap, pose.affine.match.information,
                                   std::exp(-behind / kConfidenceScale)});
         sum += fit.candidates.back().confidence;
+        // What is known beforehand makes no fit surer of itself.
+        const double evidence =
+            poses.front().score + mirror_cost(first) - (pose.score + mirror_cost(pose.affine.pose));
         fit.ambiguous =
-            fit.ambiguous || (behind < kAmbiguous &&
-                              detail::pose_difference(pose.affine.pose, poses.front().affine.pose) >
-                                  kOtherOrientation);
+            fit.ambiguous || (evidence < kAmbiguous &&
+                              detail::pose_difference(pose.affine.pose, first) > kOtherOrientation);
     }
     for (Candidate& candidate : fit.candidates) candidate.confidence /= sum;
 }
