@@ -166,8 +166,10 @@ io::MuData row_slice(const io::MuData& data, comm::Range range) {
     io::MuData slice;
     for (const auto& [name, modality] : data.modalities)
         slice.modalities.emplace_back(name, row_slice(modality, range));
-    // Data that have not been through a file may leave the observations to the modalities.
-    if (!data.obs.index.empty()) slice.obs = data.obs.select(numbers_of(range));
+    // Data that have not been through a file may leave the observations to the modalities. A rank
+    // without rows keeps the columns: all ranks write the same datasets.
+    const bool absent = data.obs.index.empty() && range.size() > 0;
+    if (!absent) slice.obs = data.obs.select(numbers_of(range));
     slice.uns = data.uns;
     return slice;
 }
