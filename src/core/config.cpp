@@ -14,7 +14,7 @@ namespace smeta::core {
 
 namespace {
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     std::string out = "\"";
     for (const char c : text) {
         if (c == '"' || c == '\\') out += '\\';
@@ -113,7 +113,7 @@ std::string to_toml(const ConfigValue& value) {
         std::string operator()(bool v) const { return v ? "true" : "false"; }
         std::string operator()(std::int64_t v) const { return std::to_string(v); }
         std::string operator()(double v) const { return number_text(v); }
-        std::string operator()(const std::string& v) const { return quoted(v); }
+        std::string operator()(const std::string& v) const { return in_quotes(v); }
         std::string operator()(const std::vector<std::int64_t>& v) const {
             return fmt::format("[{}]", fmt::join(v, ", "));
         }
@@ -124,7 +124,7 @@ std::string to_toml(const ConfigValue& value) {
         }
         std::string operator()(const std::vector<std::string>& v) const {
             std::vector<std::string> parts;
-            for (const auto& x : v) parts.push_back(quoted(x));
+            for (const auto& x : v) parts.push_back(in_quotes(x));
             return fmt::format("[{}]", fmt::join(parts, ", "));
         }
     };
