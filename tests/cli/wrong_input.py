@@ -27,7 +27,8 @@ class Worker:
         for np in (1, 2):
             script = folder / f"smeta{np}"
             script.write_text(
-                f'#!/bin/sh\n"{smeta.executable}" "$@"\ncode=$?\necho $code > "{self.codes}/$$"\ntries=0\n'
+                f'#!/bin/sh\n"{smeta.executable}" "$@"\ncode=$?\ntries=0\n'
+                f'echo $code > "{folder}/$$"; mv "{folder}/$$" "{self.codes}/$$"\n'
                 f'while [ "$(ls "{self.codes}" | wc -l)" -lt {np} ] && [ $tries -lt 100 ]; do\n'
                 "    sleep 0.1\n    tries=$((tries + 1))\ndone\nexit $code\n")
             script.chmod(0o755)
