@@ -49,7 +49,9 @@ def lease_of(atlas, count):
     """The lease on the manifest as another host's process would write it for the COUNTth time."""
     file = atlas / "atlas.lock.lease/0.1000"
     file.parent.mkdir(exist_ok=True)
-    file.write_text(f"held {count:016} {HOLDER}\n")
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT, 0o666)  # a lease that is renewed is at no time empty
+    os.pwrite(descriptor, f"held {count:016} {HOLDER}\n".encode(), 0)
+    os.close(descriptor)
 
 
 def leases(smeta, study, atlas, reference):
