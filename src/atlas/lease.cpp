@@ -132,16 +132,22 @@ std::int64_t Lease::newest() const {
 bool Lease::is_alive(const std::string& name) {
     const std::string content = read_content(folder_ / name);
     if (content.starts_with(kReleased) || !is_there(folder_ / name)) return false;
-    const auto [seen, is_new] = seen_.try_emplace(name, Seen{content, Clock::now()});
+    const auto now = Clock::now();
+    if (seen_.empty()) first_look_ = now;
+    const auto [seen, is_new] = seen_.try_emplace(name, Seen{content, now});
     if (!is_new && seen->second.content != content)
-        seen->second = {content, Clock::now(), seen->second.content.starts_with(kHeld)};
-    return Clock::now() - seen->second.since < timing_.stale;
+        seen->second = {content, now, seen->second.content.starts_with(kHeld)};
+    return now - seen->second.since < timing_.stale;
 }
 
 void Lease::wait_for(const std::string& name) {
     const auto now = Clock::now();
-    // One that has not been renewed while we looked may be dead.
-    if (now >= deadline_ + timing_.stale || (now >= deadline_ && seen_[name].renewed)) {
+    const Seen& seen = seen_.at(name);
+    // One that has not been renewed while we looked may be dead, which shows in time for the first.
+    const bool in_vain = seen.renewed ? now >= deadline_
+                                      : now >= std::max(deadline_, first_look_) + timing_.stale &&
+                                            now - seen.since < timing_.stale;
+    if (in_vain) {
         // "held NUMBER holder"
         std::string text = read_content(folder_ / name);
         text.resize(std::min(text.find('\n'), text.size()));

@@ -74,6 +74,7 @@ class Lease {
     std::string holder_;
     LeaseTiming timing_;
     Clock::time_point deadline_;
+    Clock::time_point first_look_;  ///< at any other's lease
     std::string own_;
     std::int64_t generation_ = 0;  ///< 0: shared
     std::int64_t renewals_ = 0;
