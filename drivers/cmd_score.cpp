@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -59,21 +60,29 @@ double shown_value(const analysis::Score& score) {
 }
 
 /// pearson_<mod> and cosine_<mod> of the samples, their mean and all.
-std::vector<analysis::Score> reconstruction_scores(Context& context, const atlas::Run& run) {
+std::vector<analysis::Score> reconstruction_scores(Context& context, const atlas::Run& run,
+                                                   std::int64_t replicates) {
     std::vector<analysis::Score> scores;
     const auto score = [&](const std::string& name) -> analysis::Score& {
         for (auto& known : scores)
             if (known.name == name) return known;
         return scores.emplace_back(analysis::Score{name, analysis::ScoreGroup::Reconstruction, {}});
     };
-    for (const auto& fit : model::reconstruction_fit(context.comm, run, context.timings)) {
-        for (const auto& [name, value] : {std::pair("pearson_" + fit.modality, fit.pearson),
-                                          std::pair("cosine_" + fit.modality, fit.cosine)}) {
-            auto& known = score(name);
-            if (fit.sample.empty()) analysis::add_mean_of_samples(known);
-            known.values.push_back(
-                {fit.sample.empty() ? analysis::kScopeAll : fit.sample, fit.spots, value});
-        }
+    const auto add = [&](const model::ReconstructionFit& fit, const std::string& name, double value,
+                         std::span<const float> of_spots) {
+        auto& known = score(name + "_" + fit.modality);
+        const std::string scope = fit.sample.empty() ? analysis::kScopeAll : fit.sample;
+        if (fit.sample.empty()) analysis::add_mean_of_samples(known);
+        auto resampled = analysis::mean_of_spots(context.comm, scope, of_spots, replicates,
+                                                 context.settings.seed);
+        known.values.push_back({scope, fit.spots, value, std::move(resampled.replicates)});
+    };
+    const auto influence =
+        replicates > 0 ? model::SpotInfluence::Compute : model::SpotInfluence::LeaveOut;
+    for (const auto& fit :
+         model::reconstruction_fit(context.comm, run, influence, context.timings)) {
+        add(fit, "pearson", fit.pearson, fit.pearson_of_spots);
+        add(fit, "cosine", fit.cosine, fit.cosine_of_spots);
     }
     return scores;
 }
@@ -124,7 +133,7 @@ int run_score(Context& context, const ScoreOptions& options) {
     const auto scores = [&] {
         const core::Timings::Scope timing(context.timings, "score");
         if (!options.no_reconstruction)
-            request.reconstruction = reconstruction_scores(context, run);
+            request.reconstruction = reconstruction_scores(context, run, options.replicates);
         return analysis::score_run(context.comm, run, request);
     }();
     context.comm.root_or_throw([&] {

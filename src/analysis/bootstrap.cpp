@@ -25,22 +25,34 @@ std::vector<std::int64_t> resampled(std::int64_t spots, const core::Philox& rand
     return result;
 }
 
+core::Philox draws_of(std::uint64_t seed, std::string_view scope, std::int64_t replicate) {
+    return {seed,
+            core::DrawPurpose::Cluster,
+            kReplicateDraws + static_cast<std::uint64_t>(replicate),
+            {core::sample_key(scope), 0}};
+}
+
 }  // namespace
 
 std::vector<double> bootstrap(const comm::Comm& comm, std::int64_t spots, std::int64_t replicates,
                               std::uint64_t seed, std::string_view scope,
                               const Statistic& statistic) {
-    const auto key = core::sample_key(scope);
     return share_rows(comm, replicates, [&](comm::Range own) {
         std::vector<double> result(own.size());
 #pragma omp parallel for schedule(dynamic, 1) num_threads(core::threads())
         for (std::int64_t r = 0; r < own.size(); ++r)
-            result[r] = statistic(resampled(
-                spots, core::Philox(seed, core::DrawPurpose::Cluster,
-                                    kReplicateDraws + static_cast<std::uint64_t>(own.first + r),
-                                    {key, 0})));
+            result[r] = statistic(resampled(spots, draws_of(seed, scope, own.first + r)));
         return result;
     });
+}
+
+SpotDraws::SpotDraws(std::int64_t spots, std::int64_t replicates, std::uint64_t seed,
+                     std::string_view scope)
+    : replicates_(replicates), counts_(static_cast<std::size_t>(spots * replicates), 0) {
+#pragma omp parallel for schedule(static) num_threads(core::threads())
+    for (std::int64_t r = 0; r < replicates; ++r)
+        for (const auto spot : resampled(spots, draws_of(seed, scope, r)))
+            ++counts_[static_cast<std::size_t>(spot * replicates + r)];
 }
 
 }  // namespace smeta::analysis::detail

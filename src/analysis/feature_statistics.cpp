@@ -106,7 +106,9 @@ FeatureStatistics FeatureMeasurer::measure(std::size_t clustering,
     double largest = 0;
     for (std::size_t g = 0; g < count.size(); ++g) {
         spots += count[g];
-        largest = std::max(largest, sum[g] / count[g]);
+        if (sum[g] / count[g] <= largest) continue;
+        largest = sum[g] / count[g];
+        result.largest = static_cast<std::int32_t>(g);
     }
     result.zero_share = spots > 0 ? 1 - known / spots : kNaN;
     result.specificity = total > 0 ? largest / (total / spots) : kNaN;

@@ -42,8 +42,9 @@ struct FeatureStatistics {
     std::vector<double> wilcoxon;  ///< z of each group against the rest, no correction for ties
     double moran = 0;
     double geary = 0;
-    double zero_share = 0;   ///< of the spots in groups of four or more
-    double specificity = 0;  ///< largest group mean over the mean; NaN where all is 0
+    double zero_share = 0;      ///< of the spots in groups of four or more
+    double specificity = 0;     ///< largest group mean over the mean; NaN where all is 0
+    std::int32_t largest = -1;  ///< group of this mean, -1 where all is 0
 };
 
 /// Of log-normalised values, spots ascending. One object a thread.

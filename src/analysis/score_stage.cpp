@@ -74,8 +74,8 @@ Json score_json(const Score& score) {
     for (const auto& value : score.values) {
         Json entry = {{"value", number(value.value)}, {"spots", value.spots}};
         if (!value.replicates.empty()) {
-            entry["low"] = number(value.quantile(kLow));
-            entry["high"] = number(value.quantile(kHigh));
+            entry["low"] = number(value.bound(kLow));
+            entry["high"] = number(value.bound(kHigh));
         }
         if (value.scope == kScopeAll || value.scope == kScopeMean)
             json[value.scope] = entry;
@@ -95,8 +95,9 @@ std::vector<std::vector<Score>> score_markers(const comm::Comm& comm, const atla
     if (request.markers == MarkerScores::LeaveOut) return scores;
     std::vector<std::span<const std::int32_t>> clusterings;
     for (const auto& embedding : embeddings) clusterings.emplace_back(embedding.clusters);
-    scores = marker_scores(comm, run, spots, clusterings,
-                           {.seed = request.seed, .memory = request.memory});
+    scores = marker_scores(
+        comm, run, spots, clusterings,
+        {.seed = request.seed, .replicates = request.replicates, .memory = request.memory});
     for (auto& own : scores)
         for (auto& score : own) add_mean_of_samples(score);
     return scores;
@@ -213,7 +214,7 @@ std::string scores_tsv(const RunScores& scores) {
         for (const auto& score : embedding.scores)
             for (const auto& value : score.values)
                 table.row(embedding.name, to_string(score.group), score.name, value.scope,
-                          value.spots, value.value, value.quantile(kLow), value.quantile(kHigh));
+                          value.spots, value.value, value.bound(kLow), value.bound(kHigh));
     return table.text();
 }
 

@@ -316,7 +316,7 @@ bool Score::low_is_good() const {
            name.starts_with("geary_");
 }
 
-double ScoreValue::quantile(double share) const {
+double ScoreValue::bound(double share) const {
     std::vector<double> sorted;
     for (const double replicate : replicates)
         if (!std::isnan(replicate)) sorted.push_back(replicate);
@@ -325,7 +325,9 @@ double ScoreValue::quantile(double share) const {
     const double at = share * static_cast<double>(sorted.size() - 1);
     const auto below = static_cast<std::size_t>(at);
     const auto above = std::min(below + 1, sorted.size() - 1);
-    return sorted[below] + (at - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+    const double quantile =
+        sorted[below] + (at - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+    return quantile + value - mean_of_known(sorted);
 }
 
 void add_mean_of_samples(Score& score) {
@@ -347,6 +349,18 @@ void add_mean_of_samples(Score& score) {
         all.replicates.push_back(mean_of_known(values));
     }
     score.values.push_back(std::move(all));
+}
+
+ScoreValue mean_of_spots(const comm::Comm& comm, std::string scope, std::span<const float> values,
+                         std::int64_t replicates, std::uint64_t seed) {
+    const auto count = static_cast<std::int64_t>(values.size());
+    const auto mean = mean_statistic({values.begin(), values.end()});
+    Rows every(count);
+    std::iota(every.begin(), every.end(), 0);
+    ScoreValue result{std::move(scope), count, mean(every)};
+    if (count > 0)
+        result.replicates = detail::bootstrap(comm, count, replicates, seed, result.scope, mean);
+    return result;
 }
 
 std::vector<Score> score_embedding(const comm::Comm& comm, const Embedding& embedding,

@@ -106,4 +106,43 @@ double FeatureCorrelation::pearson(std::int64_t feature) const {
     return ratio(xx_[feature], yy_[feature], xy_[feature]);
 }
 
+FitInfluence::FitInfluence(const FeatureCorrelation& correlation,
+                           std::span<const std::uint8_t> measured) {
+    const auto rows = static_cast<double>(correlation.rows());
+    const auto per_root_mean = [&](double sum) { return sum > 0 ? std::sqrt(rows / sum) : 0.0; };
+    const auto or_zero = [](double value) { return std::isnan(value) ? 0.0 : value; };
+    for (std::size_t f = 0; f < measured.size(); ++f) {
+        const auto position = static_cast<std::int64_t>(f);
+        if (measured[f] == 0 || correlation.is_constant(position)) continue;
+        const auto m = correlation.moments(position);
+        features_.push_back({.position = position,
+                             .mean_x = m.mean_x,
+                             .mean_y = m.mean_y,
+                             .per_sd_x = per_root_mean(m.xx),
+                             .per_sd_y = per_root_mean(m.yy),
+                             .pearson = or_zero(correlation.pearson(position)),
+                             .per_rms_x = per_root_mean(m.xx + rows * m.mean_x * m.mean_x),
+                             .per_rms_y = per_root_mean(m.yy + rows * m.mean_y * m.mean_y),
+                             .cosine = or_zero(correlation.cosine(position))});
+    }
+}
+
+FitInfluence::OfRow FitInfluence::of_row(std::span<const double> observed,
+                                         std::span<const float> predicted) const {
+    OfRow sum;
+    // d(xy / sqrt(xx yy)) for a row of weight 1 more, x and y over their spread.
+    const auto change = [](double x, double y, double value) {
+        return x * y - value * (x * x + y * y) / 2;
+    };
+    for (const auto& feature : features_) {
+        const double x = observed[feature.position];
+        const double y = predicted[feature.position];
+        sum.pearson += change((x - feature.mean_x) * feature.per_sd_x,
+                              (y - feature.mean_y) * feature.per_sd_y, feature.pearson);
+        sum.cosine += change(x * feature.per_rms_x, y * feature.per_rms_y, feature.cosine);
+    }
+    const auto count = std::max<double>(1, static_cast<double>(features_.size()));
+    return {sum.pearson / count, sum.cosine / count};
+}
+
 }  // namespace smeta::model

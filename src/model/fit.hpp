@@ -36,9 +36,50 @@ class FeatureCorrelation {
     std::vector<double> packed() const;
     static FeatureCorrelation unpacked(std::span<const double> numbers);
 
+    struct Moments {
+        double mean_x = 0;
+        double mean_y = 0;
+        double xx = 0;  ///< sums of products of deviations from the means
+        double yy = 0;
+        double xy = 0;
+    };
+    Moments moments(std::int64_t feature) const {
+        return {mean_x_[feature], mean_y_[feature], xx_[feature], yy_[feature], xy_[feature]};
+    }
+
   private:
     std::int64_t rows_ = 0;
     std::vector<double> mean_x_, mean_y_, xx_, yy_, xy_;
+};
+
+/// Influence functions (Hampel 1974) of the means of pearson and cosine over the features that
+/// `measured` (1 or 0 a feature) names and whose observed values vary: where rows get other
+/// weights, the mean changes by the weighted mean of the rows' influences, to first order. Their
+/// plain mean is 0.
+class FitInfluence {
+  public:
+    FitInfluence(const FeatureCorrelation& correlation, std::span<const std::uint8_t> measured);
+
+    struct OfRow {
+        double pearson = 0;
+        double cosine = 0;
+    };
+    OfRow of_row(std::span<const double> observed, std::span<const float> predicted) const;
+
+  private:
+    /// 0 for what is constant or 0 everywhere, where the correlation counts as 0.
+    struct Feature {
+        std::int64_t position = 0;
+        double mean_x = 0;
+        double mean_y = 0;
+        double per_sd_x = 0;
+        double per_sd_y = 0;
+        double pearson = 0;
+        double per_rms_x = 0;
+        double per_rms_y = 0;
+        double cosine = 0;
+    };
+    std::vector<Feature> features_;
 };
 
 }  // namespace smeta::model

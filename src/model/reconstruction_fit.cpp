@@ -1,7 +1,6 @@
 #include "smeta/model/reconstruction_fit.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 #include <span>
@@ -27,6 +26,9 @@ constexpr int kParts = 16;
 
 /// One entry a modality.
 using Correlations = std::vector<FeatureCorrelation>;
+using Influences = std::vector<FitInfluence>;
+/// pearson and cosine of a sample, then of all.
+constexpr std::int64_t kInfluences = 4;
 
 class Fitter {
   public:
@@ -39,7 +41,7 @@ class Fitter {
         return result;
     }
 
-    /// Of all rows of a sample on the root, nothing of use elsewhere. Collective.
+    /// Of all rows of a sample, on every rank. Collective.
     Correlations of_sample(std::int32_t sample) const {
         const auto blocks = blocks_of(source_, sample);
         const auto own = comm::even_share(kParts, comm_.size(), comm_.rank());
@@ -66,7 +68,37 @@ class Fitter {
                     rest = rest.subspan(count);
                 }
         }
+        for (auto& moments : all) {
+            auto numbers_of = moments.packed();
+            comm_.broadcast(std::span<double>(numbers_of));
+            moments = FeatureCorrelation::unpacked(numbers_of);
+        }
         return all;
+    }
+
+    /// Rows of a sample by kInfluences of each modality, NaN where the row lacks it; on every rank.
+    /// Collective.
+    core::MatrixF influences(std::int32_t sample, const Influences& of_sample,
+                             const Influences& of_all) const {
+        const auto width = kInfluences * static_cast<std::int64_t>(of_all.size());
+        auto rows = work_on_sample(comm_, source_, sample, width, 0, [&](const Chunk& chunk) {
+            core::MatrixF result = core::MatrixF::Constant(chunk.rows(), width,
+                                                           std::numeric_limits<float>::quiet_NaN());
+            for_each_row(
+                chunk, [&](std::size_t m, std::int64_t row, std::span<const double> observed,
+                           std::span<const float> predicted) {
+                    const auto own = of_sample[m].of_row(observed, predicted);
+                    const auto all = of_all[m].of_row(observed, predicted);
+                    result.block<1, kInfluences>(row, kInfluences * static_cast<Eigen::Index>(m))
+                        << static_cast<float>(own.pearson),
+                        static_cast<float>(own.cosine), static_cast<float>(all.pearson),
+                        static_cast<float>(all.cosine);
+                });
+            return result;
+        });
+        rows.resize(source_.sample_rows(sample), width);
+        comm_.broadcast(std::span<float>(rows.data(), static_cast<std::size_t>(rows.size())));
+        return rows;
     }
 
   private:
@@ -89,6 +121,15 @@ class Fitter {
 
     Correlations of_chunk(const Chunk& chunk) const {
         auto result = fresh();
+        for_each_row(chunk,
+                     [&](std::size_t m, std::int64_t, std::span<const double> observed,
+                         std::span<const float> predicted) { result[m].add(observed, predicted); });
+        return result;
+    }
+
+    /// `use(modality, row of the chunk, observed, predicted)` of each row that has the modality.
+    template <class Use>
+    void for_each_row(const Chunk& chunk, Use use) const {
         const core::MatrixF latent = model_.cvae.encode(chunk).latent;
         std::vector<double> observed;
         for (std::size_t m = 0; m < chunk.modalities.size(); ++m) {
@@ -104,12 +145,11 @@ class Fitter {
                 const auto columns = view.row_indices(static_cast<std::int64_t>(i));
                 const auto values = view.row_values(static_cast<std::int64_t>(i));
                 for (std::size_t k = 0; k < columns.size(); ++k) observed[columns[k]] = values[k];
-                result[m].add(observed,
-                              std::span<const float>(mean.row(present.rows[i]).data(),
-                                                     static_cast<std::size_t>(mean.cols())));
+                use(m, present.rows[i], std::span<const double>(observed),
+                    std::span<const float>(mean.row(present.rows[i]).data(),
+                                           static_cast<std::size_t>(mean.cols())));
             }
         }
-        return result;
     }
 
     const comm::Comm& comm_;
@@ -139,7 +179,7 @@ ReconstructionFit summary(const FeatureCorrelation& moments,
 }  // namespace
 
 std::vector<ReconstructionFit> reconstruction_fit(const comm::Comm& comm, const atlas::Run& run,
-                                                  core::Timings& timings) {
+                                                  SpotInfluence influence, core::Timings& timings) {
     const core::Timings::Scope scope(timings, "reconstruction");
     LoadedModel model = load_model(comm, run.model_file());
     const atlas::RowSource source(comm, run, source_config(model));
@@ -151,33 +191,45 @@ std::vector<ReconstructionFit> reconstruction_fit(const comm::Comm& comm, const 
     std::vector<std::vector<std::uint8_t>> everywhere;  // features that every sample measured
     for (const auto& block : blocks) everywhere.emplace_back(block.features, 1);
     std::vector<ReconstructionFit> fits;
+    std::vector<Influences> of_samples;
     const auto samples = static_cast<std::int32_t>(source.samples().size());
-    core::Progress progress("reconstruction", samples);
+    const bool twice = influence == SpotInfluence::Compute;
+    core::Progress progress("reconstruction", twice ? 2 * samples : samples);
     for (std::int32_t s = 0; s < samples; ++s) {
         const auto moments = fitter.of_sample(s);
+        of_samples.emplace_back();
         for (std::size_t m = 0; m < blocks.size(); ++m) {
             auto measured = source.measured(s, m);
             if (measured.empty()) measured.assign(blocks[m].features, 1);
             fits.push_back(summary(moments[m], measured));
             fits.back().sample = source.samples()[s];
             fits.back().modality = blocks[m].name;
+            of_samples.back().emplace_back(moments[m], measured);
             all[m].add(moments[m]);
             for (std::size_t f = 0; f < measured.size(); ++f) everywhere[m][f] &= measured[f];
         }
         progress.advance();
     }
+    Influences of_all;
     for (std::size_t m = 0; m < blocks.size(); ++m) {
         fits.push_back(summary(all[m], everywhere[m]));
         fits.back().modality = blocks[m].name;
+        of_all.emplace_back(all[m], everywhere[m]);
     }
-    for (auto& fit : fits) {
-        std::array numbers{static_cast<double>(fit.spots), static_cast<double>(fit.features),
-                           fit.pearson, fit.cosine};
-        comm.broadcast(std::span<double>(numbers));
-        fit.spots = static_cast<std::int64_t>(numbers[0]);
-        fit.features = static_cast<std::int64_t>(numbers[1]);
-        fit.pearson = numbers[2];
-        fit.cosine = numbers[3];
+    const auto add = [](ReconstructionFit& fit, float pearson, float cosine) {
+        fit.pearson_of_spots.push_back(static_cast<float>(fit.pearson) + pearson);
+        fit.cosine_of_spots.push_back(static_cast<float>(fit.cosine) + cosine);
+    };
+    for (std::int32_t s = 0; twice && s < samples; ++s) {
+        const auto rows = fitter.influences(s, of_samples[s], of_all);
+        for (Eigen::Index r = 0; r < rows.rows(); ++r)
+            for (std::size_t m = 0; m < blocks.size(); ++m) {
+                const float* own = &rows(r, kInfluences * static_cast<Eigen::Index>(m));
+                if (std::isnan(own[0])) continue;  // lacks the modality
+                add(fits[s * blocks.size() + m], own[0], own[1]);
+                add(fits[samples * blocks.size() + m], own[2], own[3]);
+            }
+        progress.advance();
     }
     return fits;
 }

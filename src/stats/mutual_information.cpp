@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "smeta/core/error.hpp"
 
@@ -65,33 +66,58 @@ MutualInformation::MutualInformation(std::span<const std::int32_t> labels) {
     double sum = 0;
     for (const auto& rows : members_) {
         const auto size = static_cast<std::int64_t>(rows.size());
-        sum +=
-            static_cast<double>(size) * (digamma_[std::min(kNeighbors, size - 1)] - digamma_[size]);
+        const double own = digamma_[std::min(kNeighbors, size - 1)] - digamma_[size];
+        sum += static_cast<double>(size) * own;
+        of_label_.push_back(digamma_[points_] + own);
     }
     constant_ = digamma_[points_] + sum / static_cast<double>(points_);
 }
 
-double MutualInformation::estimate(std::span<const double> values) const {
-    if (points_ == 0) return std::numeric_limits<double>::quiet_NaN();
-    std::vector<double> all;
+std::vector<MutualInformation::Point> MutualInformation::reaches(
+    std::span<const double> values) const {
+    std::vector<Point> result;
+    result.reserve(points_);
+    std::vector<std::pair<double, std::int64_t>> own;
+    std::vector<double> sorted;
     std::vector<double> radii;
-    all.reserve(points_);
-    radii.reserve(points_);
-    std::vector<double> own;
     for (const auto& rows : members_) {
         own.clear();
-        for (const auto row : rows) own.push_back(values[row]);
+        for (const auto row : rows) own.emplace_back(values[row], row);
         std::sort(own.begin(), own.end());
-        add_radii(own,
+        sorted.clear();
+        radii.clear();
+        for (const auto& [value, row] : own) sorted.push_back(value);
+        add_radii(sorted,
                   std::min<std::int64_t>(kNeighbors, static_cast<std::int64_t>(own.size()) - 1),
                   radii);
-        all.insert(all.end(), own.begin(), own.end());
+        for (std::size_t i = 0; i < own.size(); ++i)
+            result.push_back({own[i].first, own[i].second, radii[i]});
     }
-    auto sorted = all;
+    return result;
+}
+
+double MutualInformation::estimate(std::span<const double> values) const {
+    std::vector<double> unused;
+    return estimate(values, unused);
+}
+
+double MutualInformation::estimate(std::span<const double> values,
+                                   std::vector<double>& terms) const {
+    terms.assign(values.size(), std::numeric_limits<double>::quiet_NaN());
+    if (points_ == 0) return std::numeric_limits<double>::quiet_NaN();
+    const auto points = reaches(values);
+    std::vector<double> sorted;
+    sorted.reserve(points.size());
+    for (const auto& point : points) sorted.push_back(point.value);
     std::sort(sorted.begin(), sorted.end());
     double sum = 0;
-    for (std::int64_t i = 0; i < points_; ++i)
-        sum += digamma_[count_within(sorted, all[i], radii[i])];
+    auto point = points.begin();
+    for (std::size_t label = 0; label < members_.size(); ++label)
+        for (std::size_t i = 0; i < members_[label].size(); ++i, ++point) {
+            const double within = digamma_[count_within(sorted, point->value, point->radius)];
+            sum += within;
+            terms[point->row] = of_label_[label] - within;
+        }
     return std::max(0.0, constant_ - sum / static_cast<double>(points_));
 }
 

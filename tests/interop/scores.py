@@ -146,12 +146,11 @@ def kbet(points, batch, k=50):
 
 
 def check_intervals(scores):
-    """Every interval holds its value (medians may sit on its edge); the mean of widths has that of the normal approximation."""
-    held = [(name, scope) for name, score in scores.items() for scope, entry in score.items()
-            if scope in ("all", "mean") and "low" in entry and not entry["low"] - 1e-12 <= entry["value"] <= entry["high"] + 1e-12]
-    # Squares over drawn spots are biased upwards: those of few batches may miss their value.
-    check(set(name for name, _ in held) <= {"batch_variance", "pcr", "nmi", "ari"}, f"intervals that miss their value: {held}")
-    check("low" in scores["label_asw"]["all"] and "low" in scores["ilisi"]["all"], "scores have intervals")
+    """Every score has an interval that holds its value (medians may sit on its edge)."""
+    entries = [(name, scope, score[scope]) for name, score in scores.items() for scope in ("all", "mean") if scope in score]
+    missed = [(name, scope) for name, scope, entry in entries if entry["value"] is not None
+              and not ("low" in entry and entry["low"] - 1e-12 <= entry["value"] <= entry["high"] + 1e-12)]
+    check(len(entries) > 30 and not missed, f"{len(entries)} scores, intervals that miss their value: {missed}")
 
 
 # Graph scores: umap-learn finds its scales in single precision.

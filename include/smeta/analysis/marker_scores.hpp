@@ -12,7 +12,9 @@
 namespace smeta::analysis {
 
 struct MarkerScoreOptions {
-    std::uint64_t seed = 1;  ///< of the noise of mutual_information and the test spots of logistic
+    /// Of the noise of mutual_information, the test spots of logistic and the bootstrap.
+    std::uint64_t seed = 1;
+    std::int64_t replicates = 0;  ///< of a bootstrap over the spots of a sample
     /// Bytes that the values held at a time may take on this rank.
     std::int64_t memory = std::int64_t{1} << 30U;
 };
@@ -24,7 +26,8 @@ std::vector<std::int64_t> marker_counts(const std::string& modality);
 /// and sm with features of the run: moran_<mod>, geary_<mod>, specificity_<mod>, logistic_<mod> and
 /// mutual_information_<mod> (definitions: docs/scores.md), one value a sample. Features are dealt
 /// to ranks, samples are gone through one after the other. The same numbers on any number of ranks
-/// and threads. Result: of each clustering, the same on every rank. Collective.
+/// and threads. Memory: 16 bytes a feature, replicate and clustering, one byte a spot and replicate
+/// of a sample. Result: of each clustering, the same on every rank. Collective.
 std::vector<std::vector<Score>> marker_scores(
     const comm::Comm& comm, const atlas::Run& run, const ScoredSpots& spots,
     const std::vector<std::span<const std::int32_t>>& clusterings,

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,8 +26,10 @@ struct ScoreValue {
     double value = 0;
     std::vector<double> replicates = {};  ///< of spots drawn with replacement; empty: none made
 
-    /// Quantile of the replicates (linear between two), NaN without any.
-    double quantile(double share) const;
+    /// Bound of an interval that `share` of the replicates lie below (linear between two), after
+    /// their mean was moved onto the value: spots that are there twice agree with themselves, which
+    /// raises ari, nmi and others a little. NaN without replicates.
+    double bound(double share) const;
 };
 
 struct Score {
@@ -42,6 +45,11 @@ struct Score {
 
 /// Appends the mean over the samples that have a value, replicate by replicate. Local.
 void add_mean_of_samples(Score& score);
+
+/// Mean of one value a spot, with `replicates` of a bootstrap over the spots; NaN without spots.
+/// The same on every rank. Collective.
+ScoreValue mean_of_spots(const comm::Comm& comm, std::string scope, std::span<const float> values,
+                         std::int64_t replicates, std::uint64_t seed);
 
 /// What is known of the spots, whatever the embedding; one entry a spot in canonical order.
 struct ScoredSpots {

@@ -20,12 +20,19 @@ struct ReconstructionFit {
     std::int64_t features = 0;  ///< that the means are over
     double pearson = 0;         ///< NaN of no feature; 0 for a constant reconstruction
     double cosine = 0;
+    /// Of each spot that has the modality, in order: the score and the spot's influence on it. The
+    /// mean is the score, and over spots drawn with replacement the score of these, to first order.
+    std::vector<float> pearson_of_spots = {};
+    std::vector<float> cosine_of_spots = {};
 };
 
-/// Of every sample and of all together, for every modality; rows are decoded in blocks and dropped.
-/// The same numbers on any number of ranks and threads, the same on every rank. Memory: 40 bytes a
-/// feature for each of 16 parts of a sample. Collective; ConfigError without a model.
+enum class SpotInfluence { Compute, LeaveOut };
+
+/// Of every sample and of all together, for every modality; rows are decoded in blocks and dropped,
+/// once more for the influence of the spots. The same numbers on any number of ranks and threads,
+/// the same on every rank. Memory: 40 bytes a feature for each of 16 parts of a sample, 16 bytes a
+/// spot and modality. Collective; ConfigError without a model.
 std::vector<ReconstructionFit> reconstruction_fit(const comm::Comm& comm, const atlas::Run& run,
-                                                  core::Timings& timings);
+                                                  SpotInfluence influence, core::Timings& timings);
 
 }  // namespace smeta::model

@@ -138,6 +138,12 @@ TEST(ScoresMpi, EveryScoreIsThereAndInItsRange) {
                 EXPECT_LE(value.value, score.name.starts_with("specificity") ? 20 : 1.5)
                     << score.name;
                 EXPECT_GE(value.value, -0.5) << score.name;
+                ASSERT_EQ(value.replicates.size(), 20U) << score.name << " " << value.scope;
+                if (score.group != ScoreGroup::Markers) continue;
+                const auto [low, high] =
+                    std::minmax_element(value.replicates.begin(), value.replicates.end());
+                EXPECT_LE(*low, value.value + 1e-6) << score.name << " " << value.scope;
+                EXPECT_GE(*high, value.value - 1e-6) << score.name << " " << value.scope;
             }
             const bool is_batch = score.group == ScoreGroup::Batch;
             EXPECT_EQ(std::isnan(score.at("a")),

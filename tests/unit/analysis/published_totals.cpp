@@ -53,11 +53,11 @@ TEST(PublishedTotals, TheBestReconstructionBecomesOne) {
     EXPECT_EQ(totals[1].reconstruction, 0);
 }
 
-TEST(ScoreValue, QuantilesOfReplicates) {
+TEST(ScoreValue, BoundsAreQuantilesOfTheReplicatesAboutTheValue) {
     ScoreValue value{"all", 3, 0.5, {0.1, std::nan(""), 0.3, 0.2}};
-    EXPECT_NEAR(value.quantile(0.5), 0.2, 1e-15);
-    EXPECT_NEAR(value.quantile(0.25), 0.15, 1e-15);
-    EXPECT_TRUE(std::isnan(ScoreValue{}.quantile(0.5)));
+    EXPECT_NEAR(value.bound(0.5), 0.5, 1e-15);
+    EXPECT_NEAR(value.bound(0.25), 0.45, 1e-15);
+    EXPECT_TRUE(std::isnan(ScoreValue{}.bound(0.5)));
 }
 
 TEST(ScoreValue, TheMeanOfSamplesIsTakenReplicateByReplicate) {

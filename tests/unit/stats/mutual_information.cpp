@@ -36,6 +36,17 @@ TEST(MutualInformation, PointsWithoutALabelTakeNoPart) {
     EXPECT_EQ(MutualInformation(labels).estimate(values), expected);
 }
 
+TEST(MutualInformation, TheEstimateIsTheMeanOfItsTerms) {
+    const auto [values, labels] = points();
+    std::vector<double> terms;
+    const double estimate = MutualInformation(labels).estimate(values, terms);
+    ASSERT_EQ(terms.size(), values.size());
+    EXPECT_TRUE(std::isnan(terms[5])) << "alone with its label";
+    double sum = 0;
+    for (const double term : terms) sum += std::isnan(term) ? 0 : term;
+    EXPECT_NEAR(sum / 59, estimate, 1e-14);
+}
+
 TEST(MutualInformation, NothingSharedIsNothingAndNoPointsHaveNone) {
     std::vector<double> values;
     std::vector<std::int32_t> labels;
