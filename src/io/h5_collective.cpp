@@ -71,8 +71,9 @@ std::string H5Dataset::write_collective_part(std::int64_t first, std::int64_t la
     std::int64_t elements = 1;
     for (const std::int64_t extent : block.count) elements *= extent;
     // A rank with nothing still takes part, with empty selections of its own.
-    H5Id memory_space =
-        detail::make_space({static_cast<hsize_t>(std::max<std::int64_t>(elements, 1))});
+    // Of the block's shape: HDF5 goes through selections of different ranks element by element.
+    const H5Id memory_space =
+        detail::make_space(elements == 0 ? std::vector<hsize_t>{1} : detail::to_hsize(block.count));
     if (elements == 0) {
         H5Sselect_none(file_space.get());
         H5Sselect_none(memory_space.get());

@@ -48,6 +48,13 @@ H5Id select_box(hid_t dataset, std::span<const std::int64_t> offset,
     return space;
 }
 
+/// What a box looks like in memory: of the same shape, since HDF5 goes through two selections of
+/// different ranks element by element.
+H5Id memory_of(std::span<const std::int64_t> shape, std::span<const std::int64_t> offset,
+               std::span<const std::int64_t> count) {
+    return detail::make_space(detail::to_hsize(offset.empty() ? shape : count));
+}
+
 }  // namespace
 
 H5Dataset::H5Dataset(std::shared_ptr<detail::H5FileState> state, detail::H5Id id, std::string path)
@@ -162,7 +169,7 @@ void H5Dataset::read_block(H5Type type, std::span<const std::int64_t> offset,
                 "the buffer has as many elements as are read");
     if (wanted == 0) return;
     const H5Id file_space = select_box(id_.get(), offset, count);
-    const H5Id memory_space = detail::make_space({static_cast<hsize_t>(wanted)});
+    const H5Id memory_space = memory_of(shape_, offset, count);
     const H5Id memory_type = detail::make_type(type);
     if (H5Dread(id_.get(), memory_type.get(), memory_space.get(), file_space.get(), H5P_DEFAULT,
                 values) < 0)
@@ -180,7 +187,7 @@ void H5Dataset::write_block(H5Type type, std::span<const std::int64_t> offset,
                 "the buffer has as many elements as are written");
     if (wanted == 0) return;
     const H5Id file_space = select_box(id_.get(), offset, count);
-    const H5Id memory_space = detail::make_space({static_cast<hsize_t>(wanted)});
+    const H5Id memory_space = memory_of(shape_, offset, count);
     const H5Id memory_type = detail::make_type(type_);
     checked_write(*state_,
                   H5Dwrite(id_.get(), memory_type.get(), memory_space.get(), file_space.get(),
@@ -195,7 +202,7 @@ std::vector<std::string> H5Dataset::read_text_block(const Block& block) const {
     if (wanted == 0) return {};
     const H5Id file_type(H5Dget_type(id_.get()));
     const H5Id file_space = select_box(id_.get(), block.offset, block.count);
-    const H5Id memory_space = detail::make_space({static_cast<hsize_t>(wanted)});
+    const H5Id memory_space = memory_of(shape_, block.offset, block.count);
     return detail::read_text_elements(*this, file_type.get(), memory_space.get(),
                                       static_cast<std::size_t>(wanted),
                                       [&](hid_t memory_type, void* buffer) {

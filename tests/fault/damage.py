@@ -56,8 +56,8 @@ def text_files(smeta, run):
 
 def body(smeta, folder):
     study = folder / "study"
-    smeta.run("simulate", "--out", study, "--samples", 2, "--spots", 300, "--genes", 200, "--metabolites", 60, "--domains", 3)
-    smeta.run("run", study / "study.toml", "--set", "train.epochs=2")
+    smeta.run("simulate", "--out", study, "--samples", 2, "--spots", 300, "--genes", 120, "--metabolites", 60, "--domains", 3)
+    smeta.run("run", study / "study.toml", "--set", "train.epochs=2", "--set", "model.hidden=[32]")
     atlas = study / "atlas"
     smeta.run("embed", "--atlas", atlas, "--run", "main", "--reconstruction")
     smeta.run("export", "--atlas", atlas, "--out", folder / "query.h5ad")
