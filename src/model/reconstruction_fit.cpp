@@ -27,8 +27,7 @@ constexpr int kParts = 16;
 /// One entry a modality.
 using Correlations = std::vector<FeatureCorrelation>;
 using Influences = std::vector<FitInfluence>;
-/// pearson and cosine of a sample, then of all.
-constexpr std::int64_t kInfluences = 4;
+constexpr std::int64_t kInfluences = 2;  ///< of a modality: on pearson and on cosine
 
 class Fitter {
   public:
@@ -76,23 +75,20 @@ class Fitter {
         return all;
     }
 
-    /// Rows of a sample by kInfluences of each modality, NaN where the row lacks it; on every rank.
-    /// Collective.
-    core::MatrixF influences(std::int32_t sample, const Influences& of_sample,
-                             const Influences& of_all) const {
-        const auto width = kInfluences * static_cast<std::int64_t>(of_all.size());
+    /// Rows of a sample by pearson and cosine of each modality, NaN where the row lacks it; on
+    /// every rank. Collective.
+    core::MatrixF influences(std::int32_t sample, const Influences& of) const {
+        const auto width = kInfluences * static_cast<std::int64_t>(of.size());
         auto rows = work_on_sample(comm_, source_, sample, width, 0, [&](const Chunk& chunk) {
             core::MatrixF result = core::MatrixF::Constant(chunk.rows(), width,
                                                            std::numeric_limits<float>::quiet_NaN());
             for_each_row(
                 chunk, [&](std::size_t m, std::int64_t row, std::span<const double> observed,
                            std::span<const float> predicted) {
-                    const auto own = of_sample[m].of_row(observed, predicted);
-                    const auto all = of_all[m].of_row(observed, predicted);
+                    const auto own = of[m].of_row(observed, predicted);
                     result.block<1, kInfluences>(row, kInfluences * static_cast<Eigen::Index>(m))
                         << static_cast<float>(own.pearson),
-                        static_cast<float>(own.cosine), static_cast<float>(all.pearson),
-                        static_cast<float>(all.cosine);
+                        static_cast<float>(own.cosine);
                 });
             return result;
         });
@@ -176,6 +172,19 @@ ReconstructionFit summary(const FeatureCorrelation& moments,
     return fit;
 }
 
+/// The rows of a sample after those of the fit of each modality, `fits[first]` the first.
+void add_spots(const core::MatrixF& influences, std::vector<ReconstructionFit>& fits,
+               std::size_t first) {
+    for (Eigen::Index r = 0; r < influences.rows(); ++r)
+        for (Eigen::Index m = 0; m < influences.cols() / kInfluences; ++m) {
+            const auto own = influences.block<1, kInfluences>(r, kInfluences * m);
+            if (std::isnan(own[0])) continue;  // lacks the modality
+            auto& fit = fits[first + static_cast<std::size_t>(m)];
+            fit.pearson_of_spots.push_back(static_cast<float>(fit.pearson) + own[0]);
+            fit.cosine_of_spots.push_back(static_cast<float>(fit.cosine) + own[1]);
+        }
+}
+
 }  // namespace
 
 std::vector<ReconstructionFit> reconstruction_fit(const comm::Comm& comm, const atlas::Run& run,
@@ -191,44 +200,34 @@ std::vector<ReconstructionFit> reconstruction_fit(const comm::Comm& comm, const 
     std::vector<std::vector<std::uint8_t>> everywhere;  // features that every sample measured
     for (const auto& block : blocks) everywhere.emplace_back(block.features, 1);
     std::vector<ReconstructionFit> fits;
-    std::vector<Influences> of_samples;
     const auto samples = static_cast<std::int32_t>(source.samples().size());
-    const bool twice = influence == SpotInfluence::Compute;
-    core::Progress progress("reconstruction", twice ? 2 * samples : samples);
+    const bool of_spots = influence == SpotInfluence::Compute;
+    core::Progress progress("reconstruction", of_spots ? 2 * samples : samples);
     for (std::int32_t s = 0; s < samples; ++s) {
         const auto moments = fitter.of_sample(s);
-        of_samples.emplace_back();
+        Influences influences;  // of many samples they would not fit: the rows are decoded again
         for (std::size_t m = 0; m < blocks.size(); ++m) {
             auto measured = source.measured(s, m);
             if (measured.empty()) measured.assign(blocks[m].features, 1);
             fits.push_back(summary(moments[m], measured));
             fits.back().sample = source.samples()[s];
             fits.back().modality = blocks[m].name;
-            of_samples.back().emplace_back(moments[m], measured);
+            influences.emplace_back(moments[m], measured);
             all[m].add(moments[m]);
             for (std::size_t f = 0; f < measured.size(); ++f) everywhere[m][f] &= measured[f];
         }
+        if (of_spots)
+            add_spots(fitter.influences(s, influences), fits, fits.size() - blocks.size());
         progress.advance();
     }
-    Influences of_all;
+    Influences influences;
     for (std::size_t m = 0; m < blocks.size(); ++m) {
         fits.push_back(summary(all[m], everywhere[m]));
         fits.back().modality = blocks[m].name;
-        of_all.emplace_back(all[m], everywhere[m]);
+        influences.emplace_back(all[m], everywhere[m]);
     }
-    const auto add = [](ReconstructionFit& fit, float pearson, float cosine) {
-        fit.pearson_of_spots.push_back(static_cast<float>(fit.pearson) + pearson);
-        fit.cosine_of_spots.push_back(static_cast<float>(fit.cosine) + cosine);
-    };
-    for (std::int32_t s = 0; twice && s < samples; ++s) {
-        const auto rows = fitter.influences(s, of_samples[s], of_all);
-        for (Eigen::Index r = 0; r < rows.rows(); ++r)
-            for (std::size_t m = 0; m < blocks.size(); ++m) {
-                const float* own = &rows(r, kInfluences * static_cast<Eigen::Index>(m));
-                if (std::isnan(own[0])) continue;  // lacks the modality
-                add(fits[s * blocks.size() + m], own[0], own[1]);
-                add(fits[samples * blocks.size() + m], own[2], own[3]);
-            }
+    for (std::int32_t s = 0; of_spots && s < samples; ++s) {
+        add_spots(fitter.influences(s, influences), fits, fits.size() - blocks.size());
         progress.advance();
     }
     return fits;

@@ -29,7 +29,7 @@ struct ReconstructionFit {
 enum class SpotInfluence { Compute, LeaveOut };
 
 /// Of every sample and of all together, for every modality; rows are decoded in blocks and dropped,
-/// once more for the influence of the spots. The same numbers on any number of ranks and threads,
+/// twice more for the influence of the spots. The same numbers on any number of ranks and threads,
 /// the same on every rank. Memory: 40 bytes a feature for each of 16 parts of a sample, 16 bytes a
 /// spot and modality. Collective; ConfigError without a model.
 std::vector<ReconstructionFit> reconstruction_fit(const comm::Comm& comm, const atlas::Run& run,
